@@ -1,0 +1,1 @@
+"""Say what a model file or folder is before anything loads it. Plain Python."""

@@ -1,0 +1,140 @@
+"""Which models there are, and the facts of each: its family's, with its own facts file laid over them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from desktop_app.checkpoints.safetensors_header import check_safetensors
+from desktop_app.core.catalog import FAMILIES, SCHEDULERS, Family, ModelFacts, PreviewFactors
+from desktop_app.core.errors import AppError, RequestError
+
+FACTS_FILE = "safelight.json"
+FACTS_VERSION = 1
+_WEIGHTS = ("text_encoder", "unet", "vae")
+
+
+def find_models(folders: Iterable[Path]) -> dict[str, Path]:
+    """Diffusers folders (those with a ``model_index.json``) directly inside ``folders``, by name; the first wins."""
+    found: dict[str, Path] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            continue
+        for child in sorted(folder.iterdir()):
+            if (child / "model_index.json").is_file():
+                found.setdefault(child.name, child)
+    return found
+
+
+def resolve_model(value: str, folders: Iterable[Path]) -> Path:
+    """The folder of the model called ``value``, which may also be a path.
+
+    Raises ``RequestError`` ("model.unknown"), or ``AppError`` ("model.none") when there is none at all.
+    """
+    known = find_models(folders)
+    if value in known:
+        return known[value]
+    as_path = Path(value).expanduser()
+    if value and (as_path / "model_index.json").is_file():
+        return as_path.absolute()
+    if not known:
+        raise AppError("model.none")
+    raise RequestError("model.unknown", value=value, known=", ".join(known))
+
+
+def read_model_facts(folder: Path) -> ModelFacts:
+    """Facts of the model in ``folder`` (a diffusers folder). Raises ``AppError``; reads no weights."""
+    family_key = _family_of(folder)
+    family = FAMILIES[family_key]
+    own = _read_own(folder / FACTS_FILE)
+    try:
+        return _merge(folder, family_key, family, own)
+    except (KeyError, TypeError, ValueError, IndexError) as problem:
+        raise AppError("model.facts", file=str(folder / FACTS_FILE), reason=str(problem)) from problem
+
+
+def check_model_files(folder: Path) -> None:
+    """Find missing, truncated or damaged weight files before anything loads them. Raises ``AppError``. Milliseconds."""
+    for part in _WEIGHTS:
+        files = sorted((folder / part).glob("*.safetensors"))
+        if not files:
+            raise AppError("model.missing-file", model=folder.name, file=f"{part}/*.safetensors")
+        for file in files:
+            try:
+                check_safetensors(file)
+            except ValueError as problem:
+                raise AppError(
+                    "model.damaged", model=folder.name, file=f"{part}/{file.name}", reason=str(problem)
+                ) from problem
+
+
+def _family_of(folder: Path) -> str:
+    index = folder / "model_index.json"
+    try:
+        kind = json.loads(index.read_text(encoding="utf-8"))["_class_name"]
+    except OSError as problem:
+        raise AppError("model.missing-file", model=folder.name, file=index.name) from problem
+    except (ValueError, KeyError, TypeError) as problem:
+        raise AppError("model.damaged", model=folder.name, file=index.name, reason="is not valid") from problem
+    for key, family in FAMILIES.items():
+        if kind in family.pipelines:
+            return key
+    raise AppError("model.family", model=folder.name, kind=kind)
+
+
+def _read_own(path: Path) -> Mapping[str, Any]:
+    try:
+        own = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as problem:
+        raise AppError("model.facts", file=str(path), reason="it is not valid JSON") from problem
+    if not isinstance(own, Mapping) or own.get("format") != FACTS_VERSION:
+        raise AppError("model.facts", file=str(path), reason=f"its format is not {FACTS_VERSION}")
+    return own
+
+
+def _merge(folder: Path, family_key: str, family: Family, own: Mapping[str, Any]) -> ModelFacts:
+    defaults = own.get("defaults", {})
+    schedulers = tuple(own.get("schedulers", family.schedulers))
+    unknown = set(schedulers) - set(SCHEDULERS)
+    scheduler = defaults.get("scheduler", family.scheduler)
+    if unknown or scheduler not in schedulers:
+        raise ValueError(f"it names schedulers that do not fit: {', '.join(sorted(unknown)) or scheduler}")
+    size = (int(defaults["width"]), int(defaults["height"])) if "width" in defaults else None
+    sizes = [(int(width), int(height)) for width, height in own.get("sizes", family.sizes)]
+    if size is not None:
+        sizes = [size, *(other for other in sizes if other != size)]
+    return ModelFacts(
+        key=folder.name,
+        name=str(own.get("name", folder.name)),
+        folder=str(folder),
+        family=family_key,
+        description=str(own.get("description", "")),
+        licence=str(own.get("licence", "")),
+        sizes=tuple(sizes),
+        multiple=int(own.get("multiple", family.multiple)),
+        min_size=int(own.get("min_size", family.min_size)),
+        max_size=int(own.get("max_size", family.max_size)),
+        steps=int(defaults.get("steps", family.steps)),
+        guidance_scale=float(defaults.get("guidance_scale", family.guidance_scale)),
+        scheduler=scheduler,
+        schedule_type=str(defaults.get("schedule_type", family.schedule_type)),
+        schedulers=schedulers,
+        controls=tuple(own.get("controls", family.controls)),
+        preview=_preview(own.get("preview"), family.latent_channels),
+        examples=tuple(str(example) for example in own.get("examples", ())),
+        vocabulary=tuple(str(word) for word in own.get("vocabulary", {}).get("words", ())),
+    )
+
+
+def _preview(data: Mapping[str, Any] | None, channels: int) -> PreviewFactors | None:
+    if data is None:
+        return None
+    factors = tuple((float(r), float(g), float(b)) for r, g, b in data["factors"])
+    red, green, blue = (float(value) for value in data["bias"])
+    if len(factors) != channels:
+        raise ValueError(f"it has preview factors for {len(factors)} latent channels, not {channels}")
+    return PreviewFactors(factors, (red, green, blue))

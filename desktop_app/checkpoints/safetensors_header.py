@@ -1,0 +1,76 @@
+"""Our own bounded reader of safetensors headers: says what is wrong with a file without reading its weights.
+
+Format (huggingface/safetensors README): 8-byte little-endian header length, JSON header ``{name: {"dtype", "shape",
+"data_offsets": [begin, end]}}`` with an optional ``"__metadata__"``, then the tensors' bytes, without gaps.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+MAX_HEADER = 100 * 1024 * 1024
+BITS = {
+    "BOOL": 8, "U8": 8, "I8": 8, "F8_E5M2": 8, "F8_E4M3": 8, "F8_E8M0": 8, "I16": 16, "U16": 16, "F16": 16, "BF16": 16,
+    "I32": 32, "U32": 32, "F32": 32, "C64": 64, "F64": 64, "I64": 64, "U64": 64, "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6,
+}  # fmt: skip
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Tensor descriptions of a safetensors file by name. Raises ``ValueError`` with what is wrong, in plain words."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            prefix = file.read(8)
+            length = int.from_bytes(prefix, "little")
+            if size < 8:
+                raise ValueError(f"is only {size} bytes long")
+            if prefix.lstrip()[:1] == b"<":
+                raise ValueError("is a web page, not a model; the download probably asked to sign in")
+            if prefix.startswith(b"version "):
+                raise ValueError("is a Git LFS pointer; the weights themselves were never downloaded")
+            if length > MAX_HEADER or length > size - 8:
+                raise ValueError("is cut off, or is not a safetensors file")
+            header = json.loads(file.read(length))
+    except OSError as problem:
+        raise ValueError(f"cannot be read ({problem.strerror})") from problem
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as problem:
+        raise ValueError("has a damaged header") from problem
+    if not isinstance(header, dict):
+        raise ValueError("has a damaged header")
+    return header
+
+
+def check_safetensors(path: Path) -> None:
+    """Raise ``ValueError``, in plain words, unless every tensor is where the header says and none is cut off."""
+    header = read_header(path)
+    begin = 8 + _header_length(path)
+    end = 0
+    for name, tensor in header.items():
+        if name != "__metadata__":
+            end = max(end, _tensor_end(name, tensor))
+    if path.stat().st_size < begin + end:
+        raise ValueError(f"is cut off: {path.stat().st_size:,} of {begin + end:,} bytes")
+
+
+def _header_length(path: Path) -> int:
+    with path.open("rb") as file:
+        return int.from_bytes(file.read(8), "little")
+
+
+def _tensor_end(name: str, tensor: object) -> int:
+    """Offset of the first byte after the tensor's data; checks that its span fits its dtype and shape."""
+    if not isinstance(tensor, Mapping):
+        raise ValueError(f"has a damaged header (at {name})")
+    try:
+        begin, end = tensor["data_offsets"]
+        count = math.prod(tensor["shape"])
+        valid = 0 <= begin <= end and min(tensor["shape"], default=0) >= 0
+        if not valid or (end - begin) * 8 != count * BITS[tensor["dtype"]]:
+            raise ValueError(f"has a damaged header (at {name})")
+    except (KeyError, TypeError) as problem:
+        raise ValueError(f"has a damaged header (at {name})") from problem
+    return end

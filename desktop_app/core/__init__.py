@@ -1,0 +1,1 @@
+"""The nouns: plain Python that every other room may import. No Qt, no torch."""

@@ -1,0 +1,152 @@
+"""Facts about schedulers and model families, as plain data that the window and the command line can read.
+
+The verbs (how a family encodes, denoises and decodes) are in ``engine/families/`` under the same keys; how a scheduler
+is built is in ``engine/schedulers.py`` under the same keys; a test holds each pair together. A model may carry its own
+facts file, which wins over its family (see :mod:`desktop_app.checkpoints.facts`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SCHEDULE_TYPES: dict[str, tuple[str, str]] = {
+    # key: (label, what it does)
+    "default": ("Default", "The noise levels the scheduler was published with."),
+    "karras": ("Karras", "More of the steps at low noise, where detail appears (Karras et al. 2022)."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerFacts:
+    """What a person may know of one scheduler (sampler)."""
+
+    label: str
+    about: str
+    schedule_types: tuple[str, ...] = ("default",)
+    max_steps: int = 1000
+    """Steps this scheduler accepts at most; 1000 is the length of the training schedule."""
+    stochastic: bool = False
+    """Draws new noise at every step, so the picture keeps changing with the number of steps."""
+
+
+SCHEDULERS: dict[str, SchedulerFacts] = {
+    "ddim": SchedulerFacts("DDIM", "The classic deterministic sampler (Song et al. 2020). Predictable, 20–50 steps."),
+    "ddpm": SchedulerFacts(
+        "DDPM", "The original random walk back from noise (Ho et al. 2020). Wants many steps.", stochastic=True
+    ),
+    "euler": SchedulerFacts("Euler", "One straight line per step. Quick and dependable.", ("default", "karras")),
+    "euler-a": SchedulerFacts(
+        "Euler a", "Euler with fresh noise at every step: livelier, never settles.", stochastic=True
+    ),
+    "heun": SchedulerFacts(
+        "Heun", "Checks every step with a second look: twice the time per step, finer.", ("default", "karras")
+    ),
+    "dpmpp-2m": SchedulerFacts(
+        "DPM++ 2M", "Learns from the step before. Good pictures in 15–25 steps.", ("default", "karras")
+    ),
+    "dpmpp-2m-sde": SchedulerFacts(
+        "DPM++ 2M SDE", "DPM++ 2M with fresh noise: richer texture.", ("default", "karras"), stochastic=True
+    ),
+    "unipc": SchedulerFacts(
+        "UniPC", "Predicts and corrects. Usable from about 8 steps.", ("default", "karras")
+    ),
+    "lcm": SchedulerFacts(
+        "LCM", "For models taught to finish in 2–8 steps. Guidance 1–2.", max_steps=50, stochastic=True
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Facts shared by every model of one architecture, unless the model's own facts file says otherwise."""
+
+    label: str
+    pipelines: tuple[str, ...]
+    """``_class_name`` values in ``model_index.json`` that belong here."""
+    latent_channels: int
+    multiple: int
+    """Width and height are multiples of this, in px."""
+    min_size: int
+    max_size: int
+    sizes: tuple[tuple[int, int], ...]
+    """(width, height) presets in px; the first is the default."""
+    steps: int
+    guidance_scale: float
+    scheduler: str
+    schedule_type: str
+    schedulers: tuple[str, ...]
+    controls: tuple[str, ...]
+    """Request fields that have an effect; the window shows no control for the others."""
+
+
+FAMILIES: dict[str, Family] = {
+    "stable-diffusion": Family(
+        label="Stable Diffusion 1/2",
+        pipelines=("StableDiffusionPipeline",),
+        latent_channels=4,
+        multiple=8,
+        min_size=64,
+        max_size=2048,
+        sizes=((512, 512), (512, 768), (768, 512), (768, 768), (640, 384)),
+        steps=20,
+        guidance_scale=7.0,
+        scheduler="dpmpp-2m",
+        schedule_type="karras",
+        schedulers=tuple(SCHEDULERS),
+        controls=("negative_prompt", "steps", "guidance_scale", "scheduler", "size", "seed", "count"),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewFactors:
+    """Linear map from one latent pixel to RGB in [-1, 1]: ``rgb = latent @ factors + bias``.
+
+    ``factors`` has one (r, g, b) row per latent channel, for latents as the denoiser sees them (scaled).
+    """
+
+    factors: tuple[tuple[float, float, float], ...]
+    bias: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """One model that can be chosen: its family's facts with its own laid over them.
+
+    Made by :func:`desktop_app.checkpoints.facts.read_model_facts`.
+    """
+
+    key: str
+    """Name of the model's folder: what ``--model`` and a saved recipe say."""
+    name: str
+    folder: str
+    family: str
+    description: str
+    licence: str
+    sizes: tuple[tuple[int, int], ...]
+    multiple: int
+    min_size: int
+    max_size: int
+    steps: int
+    guidance_scale: float
+    scheduler: str
+    schedule_type: str
+    schedulers: tuple[str, ...]
+    controls: tuple[str, ...]
+    preview: PreviewFactors | None = None
+    examples: tuple[str, ...] = ()
+    vocabulary: tuple[str, ...] = ()
+    """Words the model was trained on, lower case; empty when it knows ordinary language."""
+
+    @property
+    def default_size(self) -> tuple[int, int]:
+        """(width, height) in px."""
+        return self.sizes[0]
+
+    def nearest_size(self, width: float, height: float) -> tuple[int, int]:
+        """The valid (width, height) nearest to what was asked, in px."""
+        return self._nearest(width), self._nearest(height)
+
+    def _nearest(self, value: float) -> int:
+        snapped = int((value + self.multiple / 2) // self.multiple) * self.multiple
+        return max(self.min_size, min(self.max_size, snapped))

@@ -1,0 +1,170 @@
+"""Everything the Qt-free rooms say to a person, as ids with values and one English table.
+
+The window translates a message through its id (see ``ui/translate.py``); the command line prints the English.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+# id: (what happened, what to do). Either may use {values}.
+ENGLISH: dict[str, tuple[str, str]] = {
+    # request
+    "steps.range": ("Steps must be a whole number from {low} to {high}, not {value}.", "20 is a good start."),
+    "steps.scheduler": (
+        "The scheduler {scheduler} takes at most {high} steps, not {value}.",
+        "Lower the steps, or choose another scheduler.",
+    ),
+    "guidance.range": ("Guidance must be a number from {low} to {high}, not {value}.", "Between 3 and 8 is usual."),
+    "size.range": (
+        "Width and height must be from {low} to {high} px, not {width} × {height}.",
+        "For this model, {default} is a good start.",
+    ),
+    "size.multiple": (
+        "Width and height must be multiples of {multiple} px, not {width} × {height}.",
+        "The nearest valid size is {nearest}.",
+    ),
+    "seed.range": ("The seed must be a whole number from 0 to {high}, not {value}.", "Use -1 for a random one."),
+    "count.range": ("The number of pictures must be from 1 to {high}, not {value}.", ""),
+    "scheduler.unknown": ("There is no scheduler called “{value}”.", "Known here: {known}."),
+    "schedule-type.unknown": (
+        "The scheduler {scheduler} has no schedule type “{value}”.",
+        "It offers: {known}.",
+    ),
+    "scheduler.unsupported": (
+        "The model {model} does not work with the scheduler {scheduler}.",
+        "Choose one of: {known}.",
+    ),
+    "request.syntax": (
+        "The recipe was written for prompt syntax {value}, which this version does not know.",
+        "Update Safelight to use it.",
+    ),
+    "request.version": (
+        "The recipe has version {value}; this program reads up to {known}.",
+        "Update Safelight to use it.",
+    ),
+    "request.malformed": ("The recipe cannot be read: {reason}.", "Check the file it came from."),
+    "prompt.cut": (
+        "The prompt is longer than this model reads: the last {words} words were left out.",
+        "Say the most important things first.",
+    ),
+    # models
+    "model.unknown": ("There is no model called “{value}”.", "Known here: {known}."),
+    "model.none": ("No model was found.", "Reinstall Safelight to get its own model back."),
+    "model.missing-file": (
+        "The model {model} is incomplete: {file} is missing.",
+        "Reinstall Safelight, or copy the model folder again.",
+    ),
+    "model.damaged": (
+        "The model {model} is damaged: {file} {reason}.",
+        "Reinstall Safelight, or copy the model folder again.",
+    ),
+    "model.facts": ("The facts file {file} cannot be used: {reason}.", "Mend the file, or take it away."),
+    "model.family": (
+        "The model {model} is of a kind Safelight cannot run yet ({kind}).",
+        "It runs Stable Diffusion 1 and 2 folders in the diffusers layout.",
+    ),
+    # engine
+    "engine.memory": (
+        "There was not enough memory on {device} for this picture.",
+        "Make it smaller, make fewer at once, or close other programs.",
+    ),
+    "engine.not-finite": (
+        "The model gave no usable picture: the numbers overflowed on {device} in {dtype}.",
+        "Lower the guidance, or try another scheduler.",
+    ),
+    "engine.stopped": (
+        "The engine stopped unexpectedly ({reason}).",
+        "It has been started again; press Generate to try once more.",
+    ),
+    "engine.not-starting": (
+        "The engine cannot start ({reason}).",
+        "Run “python main.py doctor” in a terminal: it says what is missing.",
+    ),
+    "engine.failed": (
+        "Something went wrong while making the picture: {reason}.",
+        "Details are in the log. “Copy report” gathers them.",
+    ),
+    "engine.cpu-torch": (
+        "This machine has an NVIDIA graphics card ({gpu}), but the installed torch works on the processor only.",
+        "Install a CUDA build: {command}",
+    ),
+    "engine.device-missing": (
+        "The device {value} is not available; {device} is used instead.",
+        "Choose another device in Settings.",
+    ),
+    "reproduce.differs": (
+        "This picture was made with {then}; this machine has {now}, so it may differ a little.",
+        "",
+    ),
+    # files
+    "save.folder": ("Pictures cannot be written to {folder}: {reason}.", "Choose another output folder in Settings."),
+    "save.full": (
+        "The disk is full: {file} could not be saved in {folder}.",
+        "Free some space, then use “Save as” on the picture on the canvas.",
+    ),
+    "save.format": ("There is no picture format called “{value}”.", "Known here: {known}."),
+    "save.exists": ("{file} already exists.", "Choose another name; nothing is ever overwritten."),
+    "save.metadata-short": (
+        "The recipe was too long for this format and was shortened.",
+        "PNG has room for all of it.",
+    ),
+    "read.picture": ("{file} cannot be read as a picture: {reason}.", "The file may be damaged."),
+    "template.malformed": (
+        "The file name template “{value}” cannot be used: {reason}.",
+        "It may use {known}.",
+    ),
+    "settings.damaged": (
+        "The settings file could not be read, so the defaults are used.",
+        "The old file was kept as {file}.",
+    ),
+    # command line
+    "display.none": (
+        "There is no display to open a window on.",
+        "Use “python main.py generate \"a red house on green hills at sunset\" -o house.png” to make a picture here.",
+    ),
+    "qt.libraries": (
+        "Qt could not start: {reason}.",
+        "On Debian or Ubuntu: sudo apt-get install libegl1 libgl1 libxkbcommon0 libdbus-1-3 libfontconfig1"
+        " libxcb-cursor0",
+    ),
+    "dependency.missing": (
+        "The Python package {package} is not installed here.",
+        "Run: python3 -m pip install .",
+    ),
+    "launcher.unsupported": ("A launcher cannot be made on {system}.", "Start Safelight with “python main.py”."),
+    "launcher.failed": ("The launcher could not be written to {folder}: {reason}.", "Choose another with --folder."),
+    "save.kept-aside": ("The picture could not be saved: {reason} It was kept as {file}.", ""),
+    "command.failed": ("Something went wrong: {reason}.", "Run it again with --debug to see where."),
+    "data-dir.unusable": ("The data folder {folder} cannot be used: {reason}.", "Choose another with --data-dir."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One thing to say: the id of a line in :data:`ENGLISH` and the values that go into it."""
+
+    id: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """What happened, in English."""
+        return ENGLISH[self.id][0].format_map(self.values)
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it, in English; may be empty."""
+        return ENGLISH[self.id][1].format_map(self.values)
+
+    def __str__(self) -> str:
+        return f"{self.text} {self.remedy}".strip()
+
+    def to_json(self) -> dict[str, Any]:
+        return {"id": self.id, "values": dict(self.values)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Message:
+        return cls(data["id"], data["values"])

@@ -1,0 +1,86 @@
+"""Where things are: the program's own resources, and the folders that belong to the user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+import desktop_app
+from desktop_app.core.errors import AppError
+
+APP = "Safelight"
+_PACKAGE = Path(desktop_app.__file__).parent
+
+
+def resources_dir() -> Path:
+    """The ``resources`` folder: inside the package when installed from a wheel, beside it in a checkout."""
+    installed = _PACKAGE / "resources"
+    return installed if installed.is_dir() else _PACKAGE.parent / "resources"
+
+
+def bundled_models_dir() -> Path:
+    """Holds one folder for each model that comes with the program."""
+    return resources_dir() / "models"
+
+
+@dataclass(frozen=True, slots=True)
+class AppPaths:
+    """Folders of one installation. Nothing is created until :meth:`prepare`."""
+
+    data: Path
+    """Settings, window state, logs, and the lock that makes the window the only one."""
+    cache: Path
+    """What can be made again: preview factors, the processor's dtype probe, thumbnails."""
+    pictures: Path
+    """Default output folder."""
+
+    @property
+    def settings(self) -> Path:
+        return self.data / "settings.json"
+
+    @property
+    def session(self) -> Path:
+        """Prompt and controls as they stood last."""
+        return self.data / "session.json"
+
+    @property
+    def window(self) -> Path:
+        """Geometry, splitters and folded panels."""
+        return self.data / "window.json"
+
+    @property
+    def log(self) -> Path:
+        return self.data / "logs" / "safelight.log"
+
+    @property
+    def models(self) -> Path:
+        """Diffusers folders that the user puts here are offered in the window."""
+        return self.data / "models"
+
+    @property
+    def model_folders(self) -> tuple[Path, ...]:
+        """Where models are looked for; of two with one name the first counts."""
+        return (bundled_models_dir(), self.models)
+
+    def prepare(self) -> None:
+        """Create the folders. Raises ``AppError`` when that is impossible."""
+        for folder in (self.data, self.cache, self.log.parent):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as problem:
+                reason = problem.strerror or str(problem)
+                raise AppError("data-dir.unusable", folder=str(folder), reason=reason) from problem
+
+
+def app_paths(data_dir: Path | None = None) -> AppPaths:
+    """The user's folders; with ``data_dir`` everything stays inside that one folder (portable use)."""
+    if data_dir is not None:
+        root = data_dir.expanduser().absolute()
+        return AppPaths(data=root, cache=root / "cache", pictures=root / "pictures")
+    return AppPaths(
+        data=platformdirs.user_data_path(APP, appauthor=False),
+        cache=platformdirs.user_cache_path(APP, appauthor=False),
+        pictures=platformdirs.user_pictures_path() / APP,
+    )

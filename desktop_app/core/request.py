@@ -1,0 +1,193 @@
+"""What was asked for: everything that shapes a result, frozen, validated, serialisable and versioned."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from desktop_app.core.catalog import SCHEDULERS, ModelFacts
+from desktop_app.core.errors import AppError, RequestError
+
+VERSION = 1
+PROMPT_SYNTAX = 0
+"""0: the prompt is literal text. Later syntaxes (emphasis, schedules) get numbers of their own."""
+
+RANDOM_SEED = -1
+MAX_SEED = 2**63 - 1
+"""Largest seed of ``torch.Generator`` that every file format here can carry as a signed 64-bit number."""
+MAX_DRAWN_SEED = 2**32 - 1
+"""Random seeds stay in 32 bits, which other programs read as well."""
+MAX_STEPS = 1000
+MAX_GUIDANCE = 100.0
+MAX_COUNT = 1000
+_KINDS = {"str": str, "int": int, "float": (int, float)}
+
+
+def clean_text(text: str) -> str:
+    """``text`` without what no file, database or tokenizer accepts: lone surrogates and NUL; line ends become \\n."""
+    text = text.replace("\x00", "").replace("\r\n", "\n").replace("\r", "\n")
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRequest:
+    """One job: ``count`` pictures of ``width`` × ``height`` px from one prompt.
+
+    The k-th picture (from 0) is drawn from seed ``seed + k`` alone, so a batch equals single runs. Texts are cleaned
+    on the way in; numbers are checked by :func:`validate`, which knows the model.
+    """
+
+    model: str
+    prompt: str = ""
+    negative_prompt: str = ""
+    width: int = 512
+    height: int = 512
+    steps: int = 20
+    guidance_scale: float = 7.0
+    """Classifier-free guidance (Ho & Salimans 2022, eq. 6 with w + 1); 1 switches it off."""
+    scheduler: str = "dpmpp-2m"
+    schedule_type: str = "default"
+    seed: int = RANDOM_SEED
+    count: int = 1
+    prompt_syntax: int = PROMPT_SYNTAX
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "prompt", clean_text(self.prompt))
+        object.__setattr__(self, "negative_prompt", clean_text(self.negative_prompt))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in px."""
+        return (self.width, self.height)
+
+    def with_fixed_seed(self) -> GenerationRequest:
+        """Itself, or a copy with a drawn seed when the seed is random. Called once, when the job is queued."""
+        if self.seed != RANDOM_SEED:
+            return self
+        return replace(self, seed=random.SystemRandom().randint(0, MAX_DRAWN_SEED))
+
+    def single(self, index: int) -> GenerationRequest:
+        """The request that makes the ``index``-th picture (from 0) of this one by itself."""
+        return replace(self, seed=(self.seed + index) % (MAX_SEED + 1), count=1)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"version": VERSION, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, data: object) -> GenerationRequest:
+        """Read what :meth:`to_json` wrote, by this version or an older one. Raises ``RequestError``."""
+        if not isinstance(data, Mapping):
+            raise RequestError("request.malformed", reason="it is not a set of named values")
+        version = data.get("version")
+        if not isinstance(version, int) or not 1 <= version <= VERSION:
+            raise RequestError("request.version", value=version, known=VERSION)
+        values = {}
+        for field in fields(cls):
+            if field.name not in data:
+                continue
+            value = data[field.name]
+            if not isinstance(value, _KINDS[str(field.type)]) or isinstance(value, bool):
+                raise RequestError("request.malformed", reason=f"{field.name} is {value!r}")
+            values[field.name] = _as_float(value) if field.type == "float" else value
+        if "model" not in values:
+            raise RequestError("request.malformed", reason="it names no model")
+        return cls(**values)
+
+
+def _as_float(value: float) -> float:
+    """``value`` as a float; a whole number too large for one becomes infinite, which :func:`validate` refuses."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def default_request(facts: ModelFacts) -> GenerationRequest:
+    """What a newcomer would run on this model."""
+    width, height = facts.default_size
+    return GenerationRequest(
+        model=facts.key,
+        width=width,
+        height=height,
+        steps=facts.steps,
+        guidance_scale=facts.guidance_scale,
+        scheduler=facts.scheduler,
+        schedule_type=facts.schedule_type,
+    )
+
+
+def problems(request: GenerationRequest, facts: ModelFacts) -> list[AppError]:
+    """Everything that keeps ``request`` from running on the model ``facts`` describes; empty when it is valid."""
+    found = [*_scheduler_problems(request, facts), *_size_problems(request, facts)]
+    if not 0 <= request.guidance_scale <= MAX_GUIDANCE or math.isnan(request.guidance_scale):
+        found.append(RequestError("guidance.range", value=request.guidance_scale, low=0, high=int(MAX_GUIDANCE)))
+    if not RANDOM_SEED <= request.seed <= MAX_SEED:
+        found.append(RequestError("seed.range", value=request.seed, high=MAX_SEED))
+    if not 1 <= request.count <= MAX_COUNT:
+        found.append(RequestError("count.range", value=request.count, high=MAX_COUNT))
+    if request.prompt_syntax != PROMPT_SYNTAX:
+        found.append(RequestError("request.syntax", value=request.prompt_syntax))
+    return found
+
+
+def validate(request: GenerationRequest, facts: ModelFacts) -> None:
+    """Raise the first of :func:`problems`, a ``RequestError``."""
+    for problem in problems(request, facts):
+        raise problem
+
+
+def _scheduler_problems(request: GenerationRequest, facts: ModelFacts) -> list[AppError]:
+    known = ", ".join(facts.schedulers)
+    scheduler = SCHEDULERS.get(request.scheduler)
+    if scheduler is None:
+        return [RequestError("scheduler.unknown", value=request.scheduler, known=known)]
+    if request.scheduler not in facts.schedulers:
+        return [RequestError("scheduler.unsupported", model=facts.name, scheduler=scheduler.label, known=known)]
+    found: list[AppError] = []
+    if request.schedule_type not in scheduler.schedule_types:
+        types = ", ".join(scheduler.schedule_types)
+        found.append(
+            RequestError(
+                "schedule-type.unknown", scheduler=scheduler.label, value=request.schedule_type, known=types
+            )
+        )
+    if not 1 <= request.steps <= MAX_STEPS:
+        found.append(RequestError("steps.range", value=request.steps, low=1, high=MAX_STEPS))
+    elif request.steps > scheduler.max_steps:
+        found.append(
+            RequestError(
+                "steps.scheduler", scheduler=scheduler.label, value=request.steps, high=scheduler.max_steps
+            )
+        )
+    return found
+
+
+def _size_problems(request: GenerationRequest, facts: ModelFacts) -> list[AppError]:
+    width, height = request.size
+    if not all(facts.min_size <= side <= facts.max_size for side in (width, height)):
+        default = "{} × {} px".format(*facts.default_size)
+        return [
+            RequestError(
+                "size.range",
+                width=width,
+                height=height,
+                low=facts.min_size,
+                high=facts.max_size,
+                default=default,
+            )
+        ]
+    nearest = facts.nearest_size(width, height)
+    if nearest != (width, height):
+        return [
+            RequestError(
+                "size.multiple",
+                width=width,
+                height=height,
+                multiple=facts.multiple,
+                nearest="{} × {} px".format(*nearest),
+            )
+        ]
+    return []

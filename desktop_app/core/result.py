@@ -1,0 +1,81 @@
+"""How a picture was made: the other half of a recipe, written by the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from desktop_app.core.errors import RequestError
+from desktop_app.core.request import GenerationRequest
+
+RECIPE_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """How the engine ran a request; with the request it reproduces the same bytes on the same machine and versions."""
+
+    device: str
+    """``torch.device`` type: "cpu", "cuda" or "mps"."""
+    device_name: str
+    dtype: str
+    """Of the denoiser: "float32", "float16" or "bfloat16"."""
+    guidance_form: str
+    """"batched", "two-pass" or "none" (guidance 1)."""
+    threads: int
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Of safelight, torch, diffusers and transformers."""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RunRecord:
+        """Read what ``dataclasses.asdict`` gives. Raises ``KeyError``, ``TypeError`` or ``ValueError``."""
+        texts = {name: str(data[name]) for name in ("device", "device_name", "dtype", "guidance_form")}
+        versions = {str(name): str(version) for name, version in dict(data["versions"]).items()}
+        return cls(**texts, threads=int(data["threads"]), versions=versions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One finished picture's recipe. ``request`` is the single-picture request with the seed that was used."""
+
+    request: GenerationRequest
+    run: RunRecord
+    seconds: float
+    """From the start of this picture's first step to its decoded pixels."""
+    steps_done: int
+    """Of the user's steps; fewer than ``request.steps`` after "Stop and keep"."""
+
+    @property
+    def seed(self) -> int:
+        return self.request.seed
+
+    def to_json(self) -> dict[str, Any]:
+        """The recipe as saved inside a picture."""
+        return {
+            "recipe": RECIPE_VERSION,
+            "request": self.request.to_json(),
+            "run": self.run.to_json(),
+            "seconds": round(self.seconds, 3),
+            "steps_done": self.steps_done,
+        }
+
+    @classmethod
+    def from_json(cls, data: object) -> Result:
+        """Read what :meth:`to_json` wrote. Raises ``RequestError``."""
+        if not isinstance(data, Mapping):
+            raise RequestError("request.malformed", reason="it is not a set of named values")
+        if not isinstance(data.get("recipe"), int) or not 1 <= data["recipe"] <= RECIPE_VERSION:
+            raise RequestError("request.version", value=data.get("recipe"), known=RECIPE_VERSION)
+        try:
+            return cls(
+                request=GenerationRequest.from_json(data["request"]),
+                run=RunRecord.from_json(data["run"]),
+                seconds=float(data["seconds"]),
+                steps_done=int(data["steps_done"]),
+            )
+        except (KeyError, TypeError, ValueError, OverflowError) as problem:
+            raise RequestError("request.malformed", reason=str(problem)) from problem

@@ -1,0 +1,122 @@
+"""Settings as data: one line each, read from and written to one JSON file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from desktop_app.core.errors import AppError
+from desktop_app.core.files import replace_file
+from desktop_app.core.messages import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting. ``choices`` are (value, label) pairs; ``low``/``high`` bound numbers."""
+
+    key: str
+    default: Any
+    label: str
+    help: str
+    choices: tuple[tuple[str, str], ...] = ()
+    low: float | None = None
+    high: float | None = None
+
+    def accepts(self, value: object) -> bool:
+        """Whether ``value`` has the right type and range."""
+        if type(value) is not type(self.default):
+            return False
+        if self.choices:
+            return value in [choice for choice, _ in self.choices]
+        if isinstance(value, int | float) and self.low is not None and self.high is not None:
+            return self.low <= value <= self.high
+        return True
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("output_folder", "", "Output folder", "Where finished pictures are saved. Empty: your pictures folder."),
+    Setting(
+        "file_name",
+        "{date}-{time}-{prompt}-{seed}",
+        "File name",
+        "Name of a saved picture. It may use {date}, {time}, {prompt}, {seed} and {model}.",
+    ),
+    Setting(
+        "format",
+        "png",
+        "Format",
+        "PNG keeps every pixel and the whole recipe. JPEG and WebP are smaller.",
+        choices=(("png", "PNG"), ("jpeg", "JPEG"), ("webp", "WebP")),
+    ),
+    Setting("quality", 92, "Quality", "For JPEG and WebP: higher is better and larger.", low=1, high=100),
+    Setting(
+        "metadata",
+        True,
+        "Save the recipe in the picture",
+        "Prompt, seed and settings travel inside the file, so that it can be made again.",
+    ),
+    Setting(
+        "theme",
+        "system",
+        "Theme",
+        "Light, dark, or the same as your system.",
+        choices=(("system", "Follow system"), ("light", "Light"), ("dark", "Dark")),
+    ),
+    Setting(
+        "device",
+        "auto",
+        "Device",
+        "What computes the pictures. Automatic takes the graphics card where there is one.",
+        choices=(("auto", "Automatic"), ("cuda", "NVIDIA graphics card"), ("mps", "Apple graphics"), ("cpu", "CPU")),
+    ),
+    Setting("preview", True, "Live preview", "Show the picture while it comes out of the noise."),
+    Setting(
+        "idle_minutes",
+        10,
+        "Free memory after (min)",
+        "A model that has not been used for this long leaves memory. 0 keeps it.",
+        low=0,
+        high=1440,
+    ),
+)
+BY_KEY = {setting.key: setting for setting in SETTINGS}
+
+
+def default_settings() -> dict[str, Any]:
+    return {setting.key: setting.default for setting in SETTINGS}
+
+
+def load_settings(path: Path) -> tuple[dict[str, Any], Message | None]:
+    """Settings from ``path`` laid over the defaults; values out of range fall back one by one.
+
+    A file that cannot be read at all is kept aside and reported in the second value, never raised.
+    """
+    values = default_settings()
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(stored, Mapping):
+            raise ValueError("not an object")
+    except FileNotFoundError:
+        return values, None
+    except (OSError, ValueError):
+        kept = path.with_suffix(".damaged.json")
+        try:
+            path.replace(kept)
+        except OSError:
+            kept = path
+        return values, Message("settings.damaged", {"file": str(kept)})
+    values.update({key: value for key, value in stored.items() if key in BY_KEY and BY_KEY[key].accepts(value)})
+    return values, None
+
+
+def save_settings(path: Path, values: Mapping[str, Any]) -> None:
+    """Write ``values`` to ``path`` in one step. Raises ``AppError``."""
+    try:
+        replace_file(path, json.dumps(dict(values), indent=2, ensure_ascii=False).encode())
+    except OSError as problem:
+        raise AppError(
+            "save.folder", folder=str(path.parent), reason=problem.strerror or str(problem)
+        ) from problem

@@ -1,0 +1,1 @@
+"""What a prompt says, as plain text work. Plain Python."""
