@@ -1,0 +1,197 @@
+"""The composition root: the one file that knows every room. Makes the objects, ties them together, runs the window."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Slot
+from PySide6.QtWidgets import QApplication
+
+import desktop_app
+from desktop_app.core.frames import Frames
+from desktop_app.core.paths import APP, AppPaths, app_paths, bundled_models_dir
+from desktop_app.core.result import Result
+from desktop_app.studio import diagnostics
+from desktop_app.studio.background import Background
+from desktop_app.studio.draft import Draft
+from desktop_app.studio.generation_thread import GenerationThread
+from desktop_app.studio.job_queue import JobQueue
+from desktop_app.studio.model_list import ModelList
+from desktop_app.studio.picture_list import PictureList
+from desktop_app.studio.recipes import RecipeReader
+from desktop_app.studio.settings_store import SettingsStore
+from desktop_app.studio.single_instance import SingleInstance
+from desktop_app.studio.transport import InProcessTransport, ProcessTransport, Transport
+from desktop_app.studio.window_state import WindowState
+from desktop_app.ui.main_window import MainWindow
+from desktop_app.ui.theme import apply_theme
+
+
+@dataclass(frozen=True, slots=True)
+class Saver:
+    """Writes finished pictures as the settings say. Called on the generation thread."""
+
+    settings: SettingsStore
+    paths: AppPaths
+
+    def folder(self) -> Path:
+        """Where finished pictures go."""
+        chosen = self.settings.get("output_folder")
+        return Path(chosen).expanduser() if chosen else self.paths.pictures
+
+    def __call__(self, frames: Frames, result: Result):
+        from desktop_app.export.pictures import save_picture  # Pillow is not needed before the first picture
+
+        return save_picture(
+            frames,
+            result,
+            folder=self.folder(),
+            template=self.settings.get("file_name"),
+            format=self.settings.get("format"),
+            quality=self.settings.get("quality"),
+            metadata=self.settings.get("metadata"),
+        )
+
+
+class Program(QObject):
+    """All objects of one running program, in the order in which they need each other."""
+
+    def __init__(self, paths: AppPaths, transport: Transport | None = None, *, in_process: bool = False) -> None:
+        """``transport`` is for tests; by default the engine is a child process."""
+        super().__init__()
+        self.paths = paths
+        self.background = Background(self)
+        self.settings = SettingsStore(paths.settings, self.background, self)
+        self.models = ModelList((bundled_models_dir(), paths.models), self.background, self)
+        self.draft = Draft(self.models, paths.session, self.background, self)
+        self.saver = Saver(self.settings, paths)
+        self.transport = transport or (self._engine_here() if in_process else self._engine_process())
+        self.thread_ = GenerationThread(self.transport, self.saver, self)
+        self.queue = JobQueue(self.thread_, lambda: self.settings.get("preview"), self)
+        self.pictures = PictureList(self.saver.folder, self.background, self)
+        self.window = MainWindow(
+            draft=self.draft,
+            queue=self.queue,
+            settings=self.settings,
+            pictures=self.pictures,
+            recipes=RecipeReader(self.background, self),
+            window_state=WindowState(paths.window, self.background),
+            paths=paths,
+            report=self.report,
+        )
+        self._connect()
+
+    def start(self) -> None:
+        """Show the window, then do what may take longer."""
+        self.window.show()
+        QTimer.singleShot(0, self._after_first_paint)
+
+    def close(self) -> None:
+        """End the engine and finish every write. The window is closed already."""
+        self.draft.save()
+        self.thread_.shut_down()
+        self.background.close()
+
+    def report(self) -> str:
+        """Text of "Copy report"."""
+        return diagnostics.report(self.paths.log, self.queue.engine_run)
+
+    def _connect(self) -> None:
+        self.background.failed.connect(self.window.show_error)
+        self.settings.changed.connect(self._setting_changed)
+        self.draft.facts_changed.connect(self._warm)
+        self.queue.picture.connect(self._picture_saved)
+
+    @Slot()
+    def _after_first_paint(self) -> None:
+        self.thread_.start()
+        self._warm()
+        self.models.refresh()
+        self.pictures.refresh()
+        if self.settings.load_problem:
+            self.window.show_notice(self.settings.load_problem)
+
+    @Slot()
+    def _warm(self) -> None:
+        if self.draft.facts:
+            self.queue.warm(self.draft.facts.key)
+
+    @Slot(str)
+    def _setting_changed(self, key: str) -> None:
+        match key:
+            case "theme":
+                apply_theme(QApplication.instance(), self.settings.get("theme"))
+            case "output_folder":
+                self.pictures.refresh()
+            case "device" | "idle_minutes":
+                self.queue.restart_engine()
+
+    @Slot(object, object)
+    def _picture_saved(self, job, finished) -> None:
+        if finished.path:
+            self.pictures.added(finished.path)
+        elif finished.message:
+            self.window.show_error(finished.message)
+
+    def _engine_process(self) -> ProcessTransport:
+        return ProcessTransport(self._engine_arguments, self.paths.log.with_name("engine.log"))
+
+    def _engine_arguments(self) -> Sequence[str]:
+        models = [f"--models={folder}" for folder in (bundled_models_dir(), self.paths.models)]
+        device, idle = self.settings.get("device"), self.settings.get("idle_minutes")
+        return [*models, f"--cache={self.paths.cache}", f"--device={device}", f"--idle={idle}"]
+
+    def _engine_here(self) -> InProcessTransport:
+        def start():
+            from desktop_app.engine.engine import Engine
+
+            models = (bundled_models_dir(), self.paths.models)
+            return Engine(models=models, cache=self.paths.cache, device=self.settings.get("device"))
+
+        def serve(*arguments, **options):
+            from desktop_app.engine.engine import serve
+
+            return serve(*arguments, **options)
+
+        return InProcessTransport(start, serve)
+
+
+def run(*, data_dir: Path | None, in_process: bool, debug: bool, quit_after: float | None = None) -> int:
+    """Open the window and stay until it is closed; the exit code of the process. Raises ``AppError`` before that.
+
+    ``quit_after`` closes it by itself after so many seconds, for trying an installation without a person.
+    """
+    paths = app_paths(data_dir)
+    paths.prepare()
+    diagnostics.start_log(paths.log, debug=debug)
+    with diagnostics.keep_crash_trace(paths.log.with_name("crash.log")):
+        return _run_window(paths, in_process=in_process, quit_after=quit_after)
+
+
+def _run_window(paths: AppPaths, *, in_process: bool, quit_after: float | None) -> int:
+    app = QApplication.instance() or QApplication([APP])
+    app.setApplicationName(APP)
+    app.setApplicationDisplayName(APP)
+    app.setApplicationVersion(desktop_app.__version__)
+    app.setDesktopFileName("safelight")
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Qt's loop would never let Python see it
+    instance = SingleInstance(paths.data)
+    if not instance.take():
+        return 0
+    door = diagnostics.ErrorDoor()
+    door.install()
+    program = Program(paths, in_process=in_process)
+    apply_theme(app, program.settings.get("theme"))
+    door.error.connect(program.window.show_error)
+    instance.raised.connect(program.window.raise_to_front)
+    program.start()
+    if quit_after is not None:
+        QTimer.singleShot(int(quit_after * 1000), app.quit)
+    code = app.exec()
+    program.close()
+    door.uninstall()
+    instance.release()
+    return code

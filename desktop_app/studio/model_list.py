@@ -1,0 +1,51 @@
+"""The models that can be chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from desktop_app.checkpoints.facts import find_models, read_model_facts
+from desktop_app.core.catalog import ModelFacts
+from desktop_app.core.errors import AppError
+from desktop_app.core.messages import Message
+from desktop_app.studio.background import Background
+
+Scan = tuple[tuple[ModelFacts, ...], tuple[Message, ...]]
+
+
+def scan_models(folders: Sequence[Path]) -> Scan:
+    """Facts of every model inside ``folders`` that can be read, and what is wrong with the others."""
+    models, problems = [], []
+    for folder in find_models(folders).values():
+        try:
+            models.append(read_model_facts(folder))
+        except AppError as problem:
+            problems.append(problem.message)
+    return tuple(models), tuple(problems)
+
+
+class ModelList(QObject):
+    """Facts of all models in ``folders``; the first folder holds the bundled ones and is read at once."""
+
+    changed = Signal()
+
+    def __init__(self, folders: Sequence[Path], background: Background, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._folders = folders
+        self._background = background
+        self.models, self.problems = scan_models(folders[:1])
+
+    def refresh(self) -> None:
+        """Look at all folders again, in the background."""
+        self._background.run(lambda: scan_models(self._folders), self._take)
+
+    def by_key(self, key: str) -> ModelFacts | None:
+        return next((facts for facts in self.models if facts.key == key), None)
+
+    def _take(self, scan: Scan) -> None:
+        if scan != (self.models, self.problems):
+            self.models, self.problems = scan
+            self.changed.emit()
