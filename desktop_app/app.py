@@ -6,6 +6,7 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtWidgets import QApplication
@@ -17,8 +18,8 @@ from desktop_app.core.result import Result
 from desktop_app.studio import diagnostics
 from desktop_app.studio.background import Background
 from desktop_app.studio.draft import Draft
-from desktop_app.studio.generation_thread import GenerationThread
-from desktop_app.studio.job_queue import JobQueue
+from desktop_app.studio.generation_thread import FinishedPicture, GenerationThread
+from desktop_app.studio.job_queue import Job, JobQueue
 from desktop_app.studio.model_list import ModelList
 from desktop_app.studio.picture_list import PictureList
 from desktop_app.studio.recipes import RecipeReader
@@ -28,6 +29,9 @@ from desktop_app.studio.transport import InProcessTransport, ProcessTransport, T
 from desktop_app.studio.window_state import WindowState
 from desktop_app.ui.main_window import MainWindow
 from desktop_app.ui.theme import apply_theme
+
+if TYPE_CHECKING:
+    from desktop_app.export.pictures import Saved
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class Saver:
         chosen = self.settings.get("output_folder")
         return Path(chosen).expanduser() if chosen else self.paths.pictures
 
-    def __call__(self, frames: Frames, result: Result):
+    def __call__(self, frames: Frames, result: Result) -> Saved:
         from desktop_app.export.pictures import save_picture  # Pillow is not needed before the first picture
 
         return save_picture(
@@ -130,7 +134,7 @@ class Program(QObject):
                 self.queue.restart_engine()
 
     @Slot(object, object)
-    def _picture_saved(self, job, finished) -> None:
+    def _picture_saved(self, job: Job, finished: FinishedPicture) -> None:
         if finished.path:
             self.pictures.added(finished.path)
         elif finished.message:

@@ -10,6 +10,8 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QThread, Signal
 
@@ -19,8 +21,10 @@ from desktop_app.core.frames import Frames
 from desktop_app.core.messages import Message
 from desktop_app.core.request import GenerationRequest
 from desktop_app.core.result import Result, RunRecord
-from desktop_app.export.pictures import Saved
 from desktop_app.studio.transport import EngineDied, Transport
+
+if TYPE_CHECKING:
+    from desktop_app.export.pictures import Saved  # Pillow is not needed before the first picture
 
 _Command = Enum("_Command", ["RESTART", "END"])
 _LOOK_EVERY_S = 0.5
@@ -33,7 +37,7 @@ class FinishedPicture:
 
     frames: Frames
     result: Result
-    path: object
+    path: Path | None
     message: Message | None = None
 
 

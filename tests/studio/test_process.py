@@ -1,0 +1,163 @@
+"""The real engine in its own process, with real kills."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from desktop_app.core.request import GenerationRequest
+from desktop_app.studio.transport import ProcessTransport
+from tests.tiny_models import tiny_model
+
+REQUEST = GenerationRequest(model="tiny", prompt="a red house", width=64, height=64, steps=4, seed=3, scheduler="euler")
+ENDLESS = replace(REQUEST, steps=1000, count=1000)
+posix = pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    tiny_model(folder / "tiny")
+    return folder
+
+
+@pytest.fixture
+def transport(models, tmp_path) -> ProcessTransport:
+    return ProcessTransport(lambda: [f"--models={models}", f"--cache={tmp_path / 'cache'}"], tmp_path / "engine.log")
+
+
+def running(qtbot, queue, job):
+    """Wait until ``job`` denoises."""
+    qtbot.waitUntil(lambda: job.state == "denoising" or job.ended, timeout=60_000)
+    assert job.state == "denoising", job.message
+
+
+def ended(qtbot, job, timeout=60_000):
+    qtbot.waitUntil(lambda: job.ended, timeout=timeout)
+
+
+def test_the_process_makes_the_same_pixels_twice_and_stays_up(qtbot, make_queue, transport):
+    queue = make_queue(transport)
+    first, second = queue.add(REQUEST), queue.add(REQUEST)
+    ended(qtbot, second)
+    assert (first.state, second.state) == ("finished", "finished"), first.message
+    pixels = [job.finished[0].frames for job in (first, second)]
+    assert pixels[0] == pixels[1]
+    assert pixels[0].shape == (1, 64, 64, 3)
+    assert queue.engine_run.device == first.finished[0].result.run.device
+    assert first.finished[0].path.exists()
+
+
+@posix
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGSEGV"])
+def test_a_killed_engine_fails_its_job_and_another_runs_the_next(qtbot, make_queue, transport, how):
+    queue = make_queue(transport)
+    job, after = queue.add(ENDLESS), queue.add(REQUEST)
+    running(qtbot, queue, job)
+    killed = transport.pid
+    os.kill(killed, getattr(signal, how))
+    ended(qtbot, job, timeout=5000)
+    assert (job.state, job.message.id) == ("failed", "engine.stopped")
+    ended(qtbot, after)
+    assert after.state == "finished"
+    assert transport.pid != killed
+
+
+@posix
+def test_an_engine_that_hangs_is_ended_when_a_cancel_goes_unanswered(qtbot, make_queue, transport):
+    queue = make_queue(transport)
+    job, after = queue.add(ENDLESS), queue.add(REQUEST)
+    running(qtbot, queue, job)
+    os.kill(transport.pid, signal.SIGSTOP)
+    queue.cancel()
+    ended(qtbot, job)
+    assert job.state == "cancelled"
+    ended(qtbot, after)
+    assert after.state == "finished"
+
+
+def test_cancel_is_heard_in_the_middle_of_a_job_and_the_engine_stays(qtbot, make_queue, transport):
+    queue = make_queue(transport)
+    job, after = queue.add(ENDLESS), queue.add(REQUEST)
+    running(qtbot, queue, job)
+    engine = transport.pid
+    queue.cancel()
+    ended(qtbot, after)
+    assert (job.state, after.state) == ("cancelled", "finished")
+    assert transport.pid == engine
+
+
+def test_keep_saves_the_estimate_of_an_unfinished_picture(qtbot, make_queue, transport):
+    queue = make_queue(transport)
+    job = queue.add(ENDLESS)
+    running(qtbot, queue, job)
+    queue.keep()
+    ended(qtbot, job)
+    assert job.state == "finished"
+    result = job.finished[0].result
+    assert 0 < result.steps_done < 1000
+    assert job.finished[0].path.exists()
+
+
+def test_a_model_that_is_not_there_is_a_sentence_and_the_engine_stays(qtbot, make_queue, transport):
+    queue = make_queue(transport)
+    job, after = queue.add(replace(REQUEST, model="gone")), queue.add(REQUEST)
+    ended(qtbot, after)
+    assert (job.state, job.message.id) == ("failed", "model.unknown")
+    assert after.state == "finished"
+
+
+_WINDOW = """
+import sys
+from pathlib import Path
+from desktop_app.core.request import GenerationRequest
+from desktop_app.studio.transport import ProcessTransport
+
+models, folder = sys.argv[1:]
+transport = ProcessTransport(lambda: [f"--models={models}", f"--cache={folder}"], Path(folder) / "engine.log")
+transport.open()
+request = GenerationRequest(model="tiny", prompt="a", width=64, height=64, steps=1000, count=1000, scheduler="euler")
+for event in transport.run(1, request, preview=False, replay=None):
+    if type(event).__name__ == "Denoising":
+        print(transport.pid, flush=True)
+"""
+
+
+def test_the_engine_leaves_when_its_window_dies_even_in_the_middle_of_a_step(models, tmp_path):
+    window = subprocess.Popen(
+        [sys.executable, "-c", _WINDOW, str(models), str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    engine = psutil.Process(int(window.stdout.readline()))
+    assert engine.is_running()
+    window.kill()
+    window.wait()
+    window.stdout.close()
+    gone, _ = psutil.wait_procs([engine], timeout=10)
+    assert gone
+
+
+def test_the_window_s_process_never_imports_the_engine_or_its_libraries(models, tmp_path):
+    code = f"import sys\nsys.argv = ['', {str(models)!r}, {str(tmp_path)!r}]\n" + _WINDOW.replace(
+        "print(transport.pid, flush=True)", "break"
+    )
+    code += "\nheavy = {'torch', 'diffusers', 'transformers', 'numpy'} & set(sys.modules)\ntransport.close()\n"
+    code += "sys.exit(', '.join(heavy) or None)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=120, check=False).returncode == 0
+
+
+def test_a_start_that_fails_is_a_message_and_jobs_do_not_wait_for_ever(qtbot, make_queue, tmp_path):
+    queue = make_queue(ProcessTransport(lambda: ["--no-such-option"], tmp_path / "engine.log"))
+    notices = []
+    queue.notice.connect(notices.append)
+    job = queue.add(REQUEST)
+    ended(qtbot, job)
+    assert (job.state, job.message.id) == ("failed", "engine.not-starting")
+    assert notices[0].id == "engine.not-starting"
+    assert "no-such-option" in (tmp_path / "engine.log").read_text()
