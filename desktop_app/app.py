@@ -101,7 +101,7 @@ class Program(QObject):
 
     def report(self) -> str:
         """Text of "Copy report"."""
-        return diagnostics.report(self.paths.log, self.queue.engine_run)
+        return diagnostics.report((self.paths.log, self.paths.engine_log), self.queue.engine_run)
 
     def _connect(self) -> None:
         self.background.failed.connect(self.window.show_error)
@@ -141,7 +141,7 @@ class Program(QObject):
             self.window.show_error(finished.message)
 
     def _engine_process(self) -> ProcessTransport:
-        return ProcessTransport(self._engine_arguments, self.paths.log.with_name("engine.log"))
+        return ProcessTransport(self._engine_arguments, self.paths.engine_log)
 
     def _engine_arguments(self) -> Sequence[str]:
         models = [f"--models={folder}" for folder in (bundled_models_dir(), self.paths.models)]
@@ -171,7 +171,7 @@ def run(*, data_dir: Path | None, in_process: bool, debug: bool, quit_after: flo
     paths = app_paths(data_dir)
     paths.prepare()
     diagnostics.start_log(paths.log, debug=debug)
-    with diagnostics.keep_crash_trace(paths.log.with_name("crash.log")):
+    with diagnostics.keep_crash_trace(paths.crash_log):
         return _run_window(paths, in_process=in_process, quit_after=quit_after)
 
 

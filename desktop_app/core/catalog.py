@@ -24,15 +24,21 @@ class SchedulerFacts:
     about: str
     schedule_types: tuple[str, ...] = ("default",)
     max_steps: int = 1000
-    """Steps this scheduler accepts at most; 1000 is the length of the training schedule."""
+    """Steps it takes at most, whatever the model's timestep spacing. The training schedule has 1000; those that look
+    one or two levels beyond a step need that room."""
     stochastic: bool = False
     """Draws new noise at every step, so the picture keeps changing with the number of steps."""
 
 
 SCHEDULERS: dict[str, SchedulerFacts] = {
-    "ddim": SchedulerFacts("DDIM", "The classic deterministic sampler (Song et al. 2020). Predictable, 20–50 steps."),
+    "ddim": SchedulerFacts(
+        "DDIM", "The classic deterministic sampler (Song et al. 2020). Predictable, 20–50 steps.", max_steps=999
+    ),
     "ddpm": SchedulerFacts(
-        "DDPM", "The original random walk back from noise (Ho et al. 2020). Wants many steps.", stochastic=True
+        "DDPM",
+        "The original random walk back from noise (Ho et al. 2020). Wants many steps.",
+        max_steps=999,
+        stochastic=True,
     ),
     "euler": SchedulerFacts("Euler", "One straight line per step. Quick and dependable.", ("default", "karras")),
     "euler-a": SchedulerFacts(
@@ -42,13 +48,17 @@ SCHEDULERS: dict[str, SchedulerFacts] = {
         "Heun", "Checks every step with a second look: twice the time per step, finer.", ("default", "karras")
     ),
     "dpmpp-2m": SchedulerFacts(
-        "DPM++ 2M", "Learns from the step before. Good pictures in 15–25 steps.", ("default", "karras")
+        "DPM++ 2M", "Learns from the step before. Good pictures in 15–25 steps.", ("default", "karras"), max_steps=998
     ),
     "dpmpp-2m-sde": SchedulerFacts(
-        "DPM++ 2M SDE", "DPM++ 2M with fresh noise: richer texture.", ("default", "karras"), stochastic=True
+        "DPM++ 2M SDE",
+        "DPM++ 2M with fresh noise: richer texture.",
+        ("default", "karras"),
+        max_steps=998,
+        stochastic=True,
     ),
     "unipc": SchedulerFacts(
-        "UniPC", "Predicts and corrects. Usable from about 8 steps.", ("default", "karras")
+        "UniPC", "Predicts and corrects. Usable from about 8 steps.", ("default", "karras"), max_steps=998
     ),
     "lcm": SchedulerFacts(
         "LCM", "For models taught to finish in 2–8 steps. Guidance 1–2.", max_steps=50, stochastic=True

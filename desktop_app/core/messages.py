@@ -50,6 +50,10 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "The prompt is longer than this model reads: the last {words} words were left out.",
         "Say the most important things first.",
     ),
+    "negative-prompt.cut": (
+        "The negative prompt is longer than this model reads: the last {words} words were left out.",
+        "Say the most important things first.",
+    ),
     # models
     "model.unknown": ("There is no model called “{value}”.", "Known here: {known}."),
     "model.none": ("No model was found.", "Reinstall Safelight to get its own model back."),
@@ -100,10 +104,13 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "",
     ),
     # files
-    "save.folder": ("Pictures cannot be written to {folder}: {reason}.", "Choose another output folder in Settings."),
+    "save.folder": (
+        "Pictures cannot be written to {folder}: {reason}.",
+        "Choose another output folder (in Settings, or with -o).",
+    ),
     "save.full": (
         "The disk is full: {file} could not be saved in {folder}.",
-        "Free some space, then use “Save as” on the picture on the canvas.",
+        "Free some space, then save the picture on the canvas with “Save as”.",
     ),
     "save.format": ("There is no picture format called “{value}”.", "Known here: {known}."),
     "save.exists": ("{file} already exists.", "Choose another name; nothing is ever overwritten."),
@@ -123,7 +130,7 @@ ENGLISH: dict[str, tuple[str, str]] = {
     # command line
     "display.none": (
         "There is no display to open a window on.",
-        "Use “python main.py generate \"a red house on green hills at sunset\" -o house.png” to make a picture here.",
+        "Pictures can be made without one: python main.py generate \"a red house on green hills at sunset\" -o house.png",
     ),
     "qt.libraries": (
         "Qt could not start: {reason}.",

@@ -55,6 +55,15 @@ class AppPaths:
         return self.data / "logs" / "safelight.log"
 
     @property
+    def engine_log(self) -> Path:
+        return self.log.with_name("engine.log")
+
+    @property
+    def crash_log(self) -> Path:
+        """Where a native crash of the window leaves its trace."""
+        return self.log.with_name("crash.log")
+
+    @property
     def models(self) -> Path:
         """Diffusers folders that the user puts here are offered in the window."""
         return self.data / "models"

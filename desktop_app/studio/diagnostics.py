@@ -8,6 +8,7 @@ import logging.handlers
 import platform
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
@@ -87,8 +88,8 @@ class ErrorDoor(QObject):
             self._hook(arguments.exc_type, arguments.exc_value, arguments.exc_traceback)
 
 
-def report(log_file: Path, run: RunRecord | None) -> str:
-    """What a maintainer needs to know, for the clipboard. Nothing is sent anywhere."""
+def report(logs: Sequence[Path], run: RunRecord | None) -> str:
+    """What a maintainer needs to know, for the clipboard: versions and the ends of ``logs``. Nothing is sent."""
     lines = [
         f"Safelight {desktop_app.__version__}",
         f"Python {platform.python_version()}, Qt {qVersion()}, {platform.platform()}",
@@ -96,7 +97,9 @@ def report(log_file: Path, run: RunRecord | None) -> str:
     if run:
         lines.append(f"Engine: {run.device_name} ({run.device}, {run.dtype}, {run.threads} threads)")
         lines.extend(f"{name} {version}" for name, version in run.versions.items())
-    return "\n".join([*lines, "", "Last lines of the log:", *_tail(log_file)])
+    for path in logs:
+        lines += ["", f"Last lines of {path.name}:", *_tail(path)]
+    return "\n".join(lines)
 
 
 def _tail(path: Path) -> list[str]:

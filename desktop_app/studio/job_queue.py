@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from desktop_app.core.request import GenerationRequest
 from desktop_app.core.result import RunRecord
 from desktop_app.studio.generation_thread import FinishedPicture, GenerationThread, Order
 
+log = logging.getLogger(__name__)
 CANCEL_WITHIN_MS = 2000
 """An engine that has not answered a cancel for this long is ended and started again."""
 
@@ -218,6 +220,7 @@ class JobQueue(QObject):
             case ev.Cancelled():
                 self._end(job, "cancelled")
             case ev.Failed(message, details):
+                log.error("job %s: %s\n%s", job.id, message, details)
                 job.message, job.details = message, details
                 self._end(job, "failed")
             case _:

@@ -23,6 +23,10 @@ from desktop_app.core.result import RunRecord
 from desktop_app.core.wire import WireError, read_message, unpack_event, write_message
 
 
+_LOG_BYTES = 1_000_000
+"""An engine's log that has grown beyond this starts anew with the next engine."""
+
+
 class EngineDied(Exception):
     """The engine is gone; the text says what is known of the reason, as part of a sentence."""
 
@@ -77,7 +81,8 @@ class ProcessTransport:
 
     def open(self) -> EngineReady:
         self.close()
-        with self._log.open("ab") as log:
+        full = self._log.exists() and self._log.stat().st_size > _LOG_BYTES
+        with self._log.open("wb" if full else "ab") as log:
             self._process = subprocess.Popen(
                 [_console_python(), "-m", "desktop_app.engine.process", *self._arguments()],
                 stdin=subprocess.PIPE,

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,9 @@ import psutil
 import pytest
 
 from desktop_app.core.request import GenerationRequest
+from desktop_app.export.pictures import save_picture
+from desktop_app.studio.generation_thread import GenerationThread
+from desktop_app.studio.job_queue import JobQueue
 from desktop_app.studio.transport import ProcessTransport
 from tests.tiny_models import tiny_model
 
@@ -28,9 +32,25 @@ def models(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture
-def transport(models, tmp_path) -> ProcessTransport:
-    return ProcessTransport(lambda: [f"--models={models}", f"--cache={tmp_path / 'cache'}"], tmp_path / "engine.log")
+@pytest.fixture(scope="module")
+def transport(models, tmp_path_factory) -> ProcessTransport:
+    folder = tmp_path_factory.mktemp("engine")
+    return ProcessTransport(lambda: [f"--models={models}", f"--cache={folder}"], folder / "engine.log")
+
+
+@pytest.fixture(scope="module")
+def queue(qapp, transport, tmp_path_factory) -> Iterator[JobQueue]:
+    """A job queue over one engine process for all tests here; those that kill it leave another one behind."""
+    folder = tmp_path_factory.mktemp("pictures")
+
+    def save(frames, result):
+        return save_picture(frames, result, folder=folder, template="{seed}", format="png", quality=90, metadata=True)
+
+    thread = GenerationThread(transport, save)
+    queue = JobQueue(thread, lambda: True)
+    thread.start()
+    yield queue
+    thread.shut_down()
 
 
 def running(qtbot, queue, job):
@@ -43,8 +63,7 @@ def ended(qtbot, job, timeout=60_000):
     qtbot.waitUntil(lambda: job.ended, timeout=timeout)
 
 
-def test_the_process_makes_the_same_pixels_twice_and_stays_up(qtbot, make_queue, transport):
-    queue = make_queue(transport)
+def test_the_process_makes_the_same_pixels_twice_and_stays_up(qtbot, queue, transport):
     first, second = queue.add(REQUEST), queue.add(REQUEST)
     ended(qtbot, second)
     assert (first.state, second.state) == ("finished", "finished"), first.message
@@ -57,8 +76,7 @@ def test_the_process_makes_the_same_pixels_twice_and_stays_up(qtbot, make_queue,
 
 @posix
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGSEGV"])
-def test_a_killed_engine_fails_its_job_and_another_runs_the_next(qtbot, make_queue, transport, how):
-    queue = make_queue(transport)
+def test_a_killed_engine_fails_its_job_and_another_runs_the_next(qtbot, queue, transport, how):
     job, after = queue.add(ENDLESS), queue.add(REQUEST)
     running(qtbot, queue, job)
     killed = transport.pid
@@ -71,8 +89,7 @@ def test_a_killed_engine_fails_its_job_and_another_runs_the_next(qtbot, make_que
 
 
 @posix
-def test_an_engine_that_hangs_is_ended_when_a_cancel_goes_unanswered(qtbot, make_queue, transport):
-    queue = make_queue(transport)
+def test_an_engine_that_hangs_is_ended_when_a_cancel_goes_unanswered(qtbot, queue, transport):
     job, after = queue.add(ENDLESS), queue.add(REQUEST)
     running(qtbot, queue, job)
     os.kill(transport.pid, signal.SIGSTOP)
@@ -83,8 +100,7 @@ def test_an_engine_that_hangs_is_ended_when_a_cancel_goes_unanswered(qtbot, make
     assert after.state == "finished"
 
 
-def test_cancel_is_heard_in_the_middle_of_a_job_and_the_engine_stays(qtbot, make_queue, transport):
-    queue = make_queue(transport)
+def test_cancel_is_heard_in_the_middle_of_a_job_and_the_engine_stays(qtbot, queue, transport):
     job, after = queue.add(ENDLESS), queue.add(REQUEST)
     running(qtbot, queue, job)
     engine = transport.pid
@@ -94,8 +110,7 @@ def test_cancel_is_heard_in_the_middle_of_a_job_and_the_engine_stays(qtbot, make
     assert transport.pid == engine
 
 
-def test_keep_saves_the_estimate_of_an_unfinished_picture(qtbot, make_queue, transport):
-    queue = make_queue(transport)
+def test_keep_saves_the_estimate_of_an_unfinished_picture(qtbot, queue, transport):
     job = queue.add(ENDLESS)
     running(qtbot, queue, job)
     queue.keep()
@@ -106,8 +121,7 @@ def test_keep_saves_the_estimate_of_an_unfinished_picture(qtbot, make_queue, tra
     assert job.finished[0].path.exists()
 
 
-def test_a_model_that_is_not_there_is_a_sentence_and_the_engine_stays(qtbot, make_queue, transport):
-    queue = make_queue(transport)
+def test_a_model_that_is_not_there_is_a_sentence_and_the_engine_stays(qtbot, queue, transport):
     job, after = queue.add(replace(REQUEST, model="gone")), queue.add(REQUEST)
     ended(qtbot, after)
     assert (job.state, job.message.id) == ("failed", "model.unknown")
@@ -118,6 +132,9 @@ _WINDOW = """
 import sys
 from pathlib import Path
 from desktop_app.core.request import GenerationRequest
+from desktop_app.export.pictures import save_picture
+from desktop_app.studio.generation_thread import GenerationThread
+from desktop_app.studio.job_queue import JobQueue
 from desktop_app.studio.transport import ProcessTransport
 
 models, folder = sys.argv[1:]
@@ -153,7 +170,8 @@ def test_the_window_s_process_never_imports_the_engine_or_its_libraries(models, 
 
 
 def test_a_start_that_fails_is_a_message_and_jobs_do_not_wait_for_ever(qtbot, make_queue, tmp_path):
-    queue = make_queue(ProcessTransport(lambda: ["--no-such-option"], tmp_path / "engine.log"))
+    arguments = [f"--models={tmp_path}", f"--cache={tmp_path}", "--no-such-option"]
+    queue = make_queue(ProcessTransport(lambda: arguments, tmp_path / "engine.log"))
     notices = []
     queue.notice.connect(notices.append)
     job = queue.add(REQUEST)
