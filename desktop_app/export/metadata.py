@@ -1,0 +1,128 @@
+"""A picture's recipe inside its file: text that other programs read, and JSON that makes the picture again.
+
+Every format carries both. The text is the infotext of AUTOMATIC1111's web interface, which most galleries and sites
+show; our JSON is :meth:`desktop_app.core.result.Result.to_json`, the only thing :func:`read_recipe` trusts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from pathlib import Path, PureWindowsPath
+from xml.sax.saxutils import quoteattr, unescape
+
+from desktop_app import __version__
+from desktop_app.core.catalog import SCHEDULERS
+from desktop_app.core.errors import AppError, RequestError
+from desktop_app.core.request import clean_text
+from desktop_app.core.result import Result
+from desktop_app.export.packets import find_packets
+
+TEXT_KEY = "parameters"
+"""Name of the infotext in a PNG."""
+RECIPE_KEY = "safelight"
+"""Name of our JSON in a PNG, and of its attribute in an XMP packet."""
+
+_SCHEDULE_TYPES = {"default": "Uniform", "karras": "Karras"}
+_XMP = (
+    '<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    '<rdf:Description rdf:about="" xmlns:safelight="urn:safelight:1" safelight:recipe={recipe}/>'
+    '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
+)
+_XMP_RECIPE = re.compile(rb"""safelight:recipe\s*=\s*("[^"]*"|'[^']*')|<safelight:recipe>([^<]*)</safelight:recipe>""")
+_EXIF_HEADER = b"Exif\0\0"
+
+
+def parameters_text(result: Result) -> str:
+    """The recipe as infotext: prompt, "Negative prompt: …", and one line of "key: value" pairs."""
+    request = result.request
+    scheduler = SCHEDULERS.get(request.scheduler)
+    pairs = {
+        "Steps": request.steps,
+        "Sampler": scheduler.label if scheduler else request.scheduler,
+        "Schedule type": _SCHEDULE_TYPES.get(request.schedule_type, request.schedule_type),
+        "CFG scale": f"{request.guidance_scale:g}",
+        "Seed": request.seed,
+        "Size": f"{request.width}x{request.height}",
+        "Model": model_name(request.model),
+        "Version": f"Safelight {result.run.versions.get('safelight', __version__)}",
+    }
+    lines = [request.prompt] if request.prompt else []
+    if request.negative_prompt:
+        lines.append(f"Negative prompt: {request.negative_prompt}")
+    lines.append(", ".join(f"{key}: {_quoted(clean_text(str(value)))}" for key, value in pairs.items()))
+    return "\n".join(lines)
+
+
+def model_name(model: str) -> str:
+    """Name of a model that a request may also give as a path; never the folders around it."""
+    return PureWindowsPath(model).name or model  # Windows rules split at both slashes
+
+
+def _quoted(value: str) -> str:
+    """JSON-quoted when the value holds what separates pairs, as the readers of infotext expect."""
+    return json.dumps(value, ensure_ascii=False) if set(value) & set(',:"\n') else value
+
+
+def recipe_text(result: Result) -> str:
+    """The recipe as our JSON: ASCII only, so that it survives every container and any odd character in it."""
+    return json.dumps(result.to_json(), ensure_ascii=True, separators=(",", ":"))
+
+
+def xmp_packet(recipe: str) -> bytes:
+    """An XMP packet (ISO 16684-1) that carries ``recipe``, the text of :func:`recipe_text`."""
+    return _XMP.format(recipe=quoteattr(recipe, {'"': "&quot;"})).encode()
+
+
+def exif_block(text: str) -> bytes:
+    """An Exif block whose UserComment (0x9286) is ``text``, with the "Exif\\0\\0" prefix.
+
+    Made by hand: Pillow would store the comment as type ASCII, where readers want type 7 (undefined) with an
+    eight-byte character code (Exif 2.32, 4.6.5) and UTF-16 in the block's own byte order.
+    """
+    comment = b"UNICODE\0" + text.encode("utf-16-be")
+    main = struct.pack(">2sHI HHHII I", b"MM", 42, 8, 1, 0x8769, 4, 1, 26, 0)
+    exif = struct.pack(">HHHII I", 1, 0x9286, 7, len(comment), 44, 0)
+    return _EXIF_HEADER + main + exif + comment
+
+
+def shorten(result: Result, limit: int) -> str:
+    """Infotext of at most ``limit`` UTF-16 code units: the line of pairs stays whole, the texts lose their ends."""
+    text = parameters_text(result)
+    head, _, pairs = text.rpartition("\n")
+    room = 2 * max(0, limit - len(pairs) - 2)
+    cut = head.encode("utf-16-le")[:room].decode("utf-16-le", "ignore")
+    return text if cut == head else f"{cut}…\n{pairs}"
+
+
+def read_recipe(path: Path) -> Result | None:
+    """The recipe inside a PNG, JPEG or WebP file; None when it carries none of ours.
+
+    Reads the file's structure only, never its pixels, and never more than a bounded part. Raises ``AppError``
+    ("read.picture") when the file cannot be read, and ``RequestError`` when its recipe is damaged or too new.
+    """
+    try:
+        packets = find_packets(path, RECIPE_KEY)
+    except OSError as problem:
+        raise AppError("read.picture", file=str(path), reason=problem.strerror or str(problem)) from problem
+    except ValueError as problem:
+        raise AppError("read.picture", file=str(path), reason=str(problem)) from problem
+    recipe = packets.text or _recipe_in_xmp(packets.xmp)
+    if recipe is None:
+        return None
+    try:
+        data = json.loads(recipe)
+    except (ValueError, RecursionError) as problem:
+        raise RequestError("request.malformed", reason="its text is damaged") from problem
+    return Result.from_json(data)
+
+
+def _recipe_in_xmp(xmp: bytes | None) -> str | None:
+    found = _XMP_RECIPE.search(xmp or b"")
+    if found is None:
+        return None
+    attribute, element = found.groups()
+    text = (attribute[1:-1] if attribute else element).decode("utf-8", "replace")
+    return unescape(text, {"&quot;": '"', "&apos;": "'", "&#34;": '"', "&#39;": "'"})

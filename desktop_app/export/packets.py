@@ -1,0 +1,134 @@
+"""Find the text that travels inside PNG, JPEG and WebP files by walking their structure; pixels are skipped.
+
+Bounded against hostile files: a fixed number of steps, and no packet above :data:`MAX_PACKET` bytes, packed or not.
+"""
+
+from __future__ import annotations
+
+import stat
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+MAX_PACKET = 16 * 1024 * 1024
+_MAX_PIECES = 200_000
+_JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_JPEG_ALONE = {0x01, *range(0xD0, 0xD8)}
+"""JPEG markers without a length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packets:
+    """What was found: our own text from a PNG, or a whole XMP packet from the others."""
+
+    text: str | None = None
+    xmp: bytes | None = None
+
+
+def find_packets(path: Path, key: str) -> Packets:
+    """Text stored under ``key`` in a PNG, or the XMP packet. Raises ``OSError``, or ``ValueError`` in plain words."""
+    if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its other end
+        raise ValueError("it is not a file")
+    with path.open("rb") as file:
+        start = file.read(12)
+        for signature, offset, walk in _WALKS:
+            if start[offset:].startswith(signature):
+                return walk(file, key.encode("latin-1"))
+    raise ValueError("it is not a PNG, JPEG or WebP picture")
+
+
+def _exactly(file: BinaryIO, size: int) -> bytes:
+    data = file.read(size)
+    if len(data) < size:
+        raise ValueError("it is cut off")
+    return data
+
+
+def _walk_png(file: BinaryIO, key: bytes) -> Packets:
+    """PNG, third edition (W3C), 5.3: length, type, data, checksum."""
+    file.seek(8)
+    xmp = None
+    for _ in range(_MAX_PIECES):
+        head = file.read(8)
+        size, kind = int.from_bytes(head[:4], "big"), head[4:]
+        if len(head) < 8 or kind == b"IEND":
+            break
+        if kind in (b"tEXt", b"zTXt", b"iTXt") and size <= MAX_PACKET:
+            name, _, rest = _exactly(file, size).partition(b"\0")
+            if name == key:
+                return Packets(text=_png_text(kind, rest))
+            if name == b"XML:com.adobe.xmp" and kind == b"iTXt":
+                xmp = _png_text(kind, rest).encode()
+            size = 0
+        file.seek(size + 4, 1)
+    return Packets(xmp=xmp)
+
+
+def _png_text(kind: bytes, rest: bytes) -> str:
+    """Text of a chunk from behind its key (PNG 11.3.3)."""
+    if kind == b"tEXt":
+        return rest.decode("latin-1")
+    if kind == b"zTXt":
+        return _inflate(rest[1:]).decode("latin-1")
+    packed, rest = rest[:1] == b"\1", rest[2:]
+    data = rest.split(b"\0", 2)[-1]  # behind the language and the translated key
+    return (_inflate(data) if packed else data).decode("utf-8", "replace")
+
+
+def _inflate(data: bytes) -> bytes:
+    stream = zlib.decompressobj()
+    try:
+        unpacked = stream.decompress(data, MAX_PACKET)
+    except zlib.error as problem:
+        raise ValueError("its text is damaged") from problem
+    if stream.unconsumed_tail:
+        raise ValueError("its text is too long")
+    return unpacked
+
+
+def _walk_jpeg(file: BinaryIO, key: bytes) -> Packets:
+    """JPEG (ITU T.81, B.1.1): markers with a length, up to the first scan. XMP is an APP1 (XMP part 3, 1.1.3)."""
+    file.seek(2)
+    for _ in range(_MAX_PIECES):
+        marker = _exactly(file, 2)
+        if marker[0] != 0xFF:
+            raise ValueError("its structure is damaged")
+        if marker[1] == 0xFF:  # a fill byte
+            file.seek(-1, 1)
+        elif marker[1] in (0xDA, 0xD9):
+            break
+        elif marker[1] not in _JPEG_ALONE:
+            size = int.from_bytes(_exactly(file, 2), "big") - 2
+            if size < 0:
+                raise ValueError("its structure is damaged")
+            if marker[1] == 0xE1:
+                segment = _exactly(file, size)
+                if segment.startswith(_JPEG_XMP):
+                    return Packets(xmp=segment[len(_JPEG_XMP) :])
+            else:
+                file.seek(size, 1)
+    return Packets()
+
+
+def _walk_webp(file: BinaryIO, key: bytes) -> Packets:
+    """WebP (RFC 9649, 2.3): RIFF chunks of a type, a little-endian size and data padded to an even length."""
+    file.seek(12)
+    for _ in range(_MAX_PIECES):
+        head = file.read(8)
+        if len(head) < 8:
+            break
+        size = int.from_bytes(head[4:], "little")
+        if head[:4] == b"XMP " and size <= MAX_PACKET:
+            return Packets(xmp=_exactly(file, size))
+        file.seek(size + size % 2, 1)
+    return Packets()
+
+
+_WALKS: tuple[tuple[bytes, int, Callable[[BinaryIO, bytes], Packets]], ...] = (
+    # signature, where it stands, the walk
+    (b"\x89PNG\r\n\x1a\n", 0, _walk_png),
+    (b"\xff\xd8\xff", 0, _walk_jpeg),
+    (b"WEBP", 8, _walk_webp),
+)
