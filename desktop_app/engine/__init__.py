@@ -1,0 +1,1 @@
+"""The verbs: torch and diffusers, no Qt. Importing this package itself imports nothing heavy."""

@@ -1,0 +1,55 @@
+"""Classifier-free guidance (Ho & Salimans 2022): away from the unconditional prediction, toward the prompt's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Evaluate = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(model input, timestep, text embeddings) -> prediction, all with the same batch size."""
+Predict = Callable[[Tensor, Tensor], Tensor]
+"""(model input, timestep) -> guided prediction."""
+
+BATCHED, TWO_PASS, NONE = "batched", "two-pass", "none"
+SPARE_BYTES_PER_LATENT = 512 * 1024
+"""Accelerator memory, per latent pixel, that must be free for a batch of two: 2 GiB at 512 × 512 px."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conditioning:
+    """Text embeddings of shape (1, tokens, width); ``negative`` is None where guidance is off."""
+
+    positive: Tensor
+    negative: Tensor | None
+
+
+def choose_form(device: torch.device, guidance_scale: float, latent_pixels: int) -> str:
+    """How to run guidance on ``device``: "batched", "two-pass", or "none" at guidance 1.
+
+    On a CPU two passes cost at most 1 % and halve the activations. On a GPU one batch is quicker, unless memory is
+    short.
+    """
+    if guidance_scale == 1:
+        return NONE
+    if device.type != "cuda":
+        return TWO_PASS
+    free, _ = torch.cuda.mem_get_info(device)
+    return BATCHED if free > latent_pixels * SPARE_BYTES_PER_LATENT else TWO_PASS
+
+
+def guided(evaluate: Evaluate, conditioning: Conditioning, scale: float, form: str) -> Predict:
+    """The guided prediction ``u + scale * (c - u)`` as a function of (model input, timestep)."""
+    positive, negative = conditioning.positive, conditioning.negative
+    if form == NONE or negative is None:
+        return lambda latents, t: evaluate(latents, t, positive)
+
+    def combine(unconditional: Tensor, conditional: Tensor) -> Tensor:
+        return unconditional + scale * (conditional - unconditional)
+
+    if form == TWO_PASS:
+        return lambda latents, t: combine(evaluate(latents, t, negative), evaluate(latents, t, positive))
+    both = torch.cat([negative, positive])
+    return lambda latents, t: combine(*evaluate(torch.cat([latents, latents]), t, both).chunk(2))

@@ -1,0 +1,62 @@
+"""How each scheduler of :data:`desktop_app.core.catalog.SCHEDULERS` is built, under the same keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+from diffusers.schedulers.scheduling_euler_ancestral_discrete import EulerAncestralDiscreteScheduler
+from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
+from diffusers.schedulers.scheduling_heun_discrete import HeunDiscreteScheduler
+from diffusers.schedulers.scheduling_lcm import LCMScheduler
+from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
+
+from desktop_app.core.catalog import SCHEDULERS as FACTS
+from desktop_app.core.errors import RequestError
+
+SCHEDULERS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "ddim": (DDIMScheduler, {}),
+    "ddpm": (DDPMScheduler, {}),
+    "euler": (EulerDiscreteScheduler, {}),
+    "euler-a": (EulerAncestralDiscreteScheduler, {}),
+    "heun": (HeunDiscreteScheduler, {}),
+    "dpmpp-2m": (DPMSolverMultistepScheduler, {"algorithm_type": "dpmsolver++", "solver_order": 2}),
+    "dpmpp-2m-sde": (DPMSolverMultistepScheduler, {"algorithm_type": "sde-dpmsolver++", "solver_order": 2}),
+    "unipc": (UniPCMultistepScheduler, {}),
+    "lcm": (LCMScheduler, {}),
+}
+SCHEDULE_TYPES: dict[str, dict[str, bool]] = {
+    "default": {"use_karras_sigmas": False},
+    "karras": {"use_karras_sigmas": True},
+}
+_OTHER_SPACINGS = {"use_exponential_sigmas": False, "use_beta_sigmas": False, "use_lu_lambdas": False}
+"""A model's config may ask for these; the schedule type of the request decides instead."""
+_LATENT = {"clip_sample": False, "thresholding": False, "steps_offset": 1}
+"""Latents are not bounded like pixels, and Stable Diffusion's timesteps start at 1; diffusers' pipeline insists too."""
+_NO_SAMPLE_PREDICTION = ("euler-a",)
+"""Not written in diffusers for models that predict the picture itself."""
+
+
+def build_scheduler(key: str, schedule_type: str, config: Mapping[str, Any], steps: int, model: str) -> Any:
+    """A fresh scheduler ``key`` for the model whose own scheduler has ``config``.
+
+    Noise schedule, prediction type and timestep spacing are kept from the model. Raises ``RequestError`` where the
+    model (``model`` is its name) does not allow this scheduler or so many ``steps``.
+    """
+    cls, changes = SCHEDULERS[key]
+    label = FACTS[key].label
+    if config.get("prediction_type") == "sample" and key in _NO_SAMPLE_PREDICTION:
+        known = ", ".join(other for other in SCHEDULERS if other not in _NO_SAMPLE_PREDICTION)
+        raise RequestError("scheduler.unsupported", model=model, scheduler=label, known=known)
+    scheduler: Any = cls.from_config(
+        dict(config), **_LATENT, **_OTHER_SPACINGS, **SCHEDULE_TYPES[schedule_type], **changes
+    )
+    longest = scheduler.config.num_train_timesteps
+    if cls is LCMScheduler:
+        longest = min(longest, scheduler.config.original_inference_steps)
+    if steps > longest:
+        raise RequestError("steps.scheduler", scheduler=label, value=steps, high=longest)
+    return scheduler

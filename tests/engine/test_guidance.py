@@ -1,0 +1,63 @@
+"""Guidance in two passes is guidance in one batch."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from desktop_app.core.control import StopSignal
+from desktop_app.engine.engine import Engine
+from desktop_app.engine.guidance import BATCHED, NONE, TWO_PASS, Conditioning, choose_form, guided
+from tests.engine.conftest import loaded, pictures, request_for, run
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def model(engine: Engine):
+    """The loaded tiny model itself."""
+    list(engine.generate(request_for(steps=1), StopSignal()))
+    return loaded(engine)
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.5, 7.0])
+def test_two_passes_equal_one_batch(model, scale):
+    with torch.inference_mode():
+        conditioning = model.encode(model.tokenize("a red house"), model.tokenize("night"))
+        x = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+        for t in (999, 500, 1):
+            batched, separate = (
+                guided(model.evaluate, conditioning, scale, form)(x, torch.tensor(t)) for form in (BATCHED, TWO_PASS)
+            )
+            assert (batched - separate).norm() <= 1e-5 * batched.norm()
+
+
+def test_the_formula():
+    evaluate = lambda x, t, text: text.mean(dim=(1, 2)).reshape(-1, 1, 1, 1) * torch.ones_like(x)  # noqa: E731
+    conditioning = Conditioning(torch.full((1, 2, 2), 3.0), torch.full((1, 2, 2), 1.0))
+    x, t = torch.zeros(1, 4, 2, 2), torch.tensor(1)
+    for form in (BATCHED, TWO_PASS):
+        assert guided(evaluate, conditioning, 5.0, form)(x, t).unique().tolist() == [1 + 5 * (3 - 1)]
+        assert guided(evaluate, conditioning, 0.0, form)(x, t).unique().tolist() == [1]
+    assert guided(evaluate, Conditioning(conditioning.positive, None), 1.0, NONE)(x, t).unique().tolist() == [3]
+
+
+def test_guidance_one_skips_the_unconditional_pass(engine: Engine, model):
+    calls = []
+    handle = model.unet.register_forward_pre_hook(lambda module, arguments: calls.append(arguments))
+    try:
+        with_guidance = pictures(run(engine, request_for(steps=3)))
+        guided_calls = len(calls)
+        without = pictures(run(engine, request_for(steps=3, guidance_scale=1.0)))
+    finally:
+        handle.remove()
+    assert (guided_calls, len(calls) - guided_calls) == (6, 3)
+    assert with_guidance[0].result.run.guidance_form == TWO_PASS
+    assert without[0].result.run.guidance_form == NONE
+    assert with_guidance[0].frames != without[0].frames
+
+
+def test_forms_by_device():
+    assert choose_form(CPU, 7.0, 64 * 64) == TWO_PASS
+    assert choose_form(CPU, 1.0, 64 * 64) == NONE
+    assert choose_form(torch.device("mps"), 7.0, 64 * 64) == TWO_PASS

@@ -1,0 +1,99 @@
+"""The engine needs no network and does not look for one; the rooms below it need no torch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def in_a_process_of_its_own(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def test_a_picture_is_made_while_the_network_is_blocked(models, tmp_path):
+    script = """
+        import socket, sys
+        from pathlib import Path
+
+        attempts = []
+        real = socket.socket
+
+        class Blocked(real):
+            def __init__(self, family=socket.AF_INET, *arguments, **options):
+                if family in (socket.AF_INET, socket.AF_INET6):
+                    caller = sys._getframe(1).f_globals["__name__"]
+                    if caller != "urllib3.util.connection":  # asks at import, once, whether this system knows IPv6
+                        attempts.append(f"socket {family} by {caller}")
+                    raise OSError("blocked")
+                super().__init__(family, *arguments, **options)
+
+        def no_names(*arguments, **options):
+            attempts.append(f"look-up {arguments}")
+            raise OSError("blocked")
+
+        socket.socket = Blocked
+        socket.getaddrinfo = socket.gethostbyname = socket.gethostbyname_ex = no_names
+        try:
+            socket.create_connection(("example.org", 80))
+        except OSError:
+            assert attempts, "the block does not block"
+        attempts.clear()
+
+        from desktop_app.core.control import StopSignal
+        from desktop_app.core.request import GenerationRequest
+        from desktop_app.engine.engine import Engine, serve
+
+        engine = Engine(models=[Path(sys.argv[1])], cache=Path(sys.argv[2]), device="cpu")
+        request = GenerationRequest(model="tiny", prompt="a red house", width=64, height=64, steps=2, scheduler="ddim")
+        names = [type(event).__name__ for event in serve(engine, request, StopSignal())]
+        print(names[-2:], attempts)
+    """
+    done = in_a_process_of_its_own(script, str(models), str(tmp_path))
+    assert done.stdout.strip() == "['Picture', 'Finished'] []", done.stderr
+    assert done.stderr == ""
+
+
+def test_the_variables_are_set_before_the_libraries_read_them():
+    script = """
+        import desktop_app.engine.engine
+        import huggingface_hub.constants as hub
+        from diffusers.utils import constants
+
+        assert hub.HF_HUB_OFFLINE
+        assert hub.HF_HUB_DISABLE_TELEMETRY
+        assert constants.DIFFUSERS_DISABLE_REMOTE_CODE
+    """
+    done = in_a_process_of_its_own(script)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_package_itself_imports_nothing_heavy():
+    script = """
+        import sys
+        import desktop_app.engine, desktop_app.engine.offline
+
+        assert not {"torch", "diffusers", "transformers", "numpy"} & set(sys.modules)
+    """
+    done = in_a_process_of_its_own(script)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_engine_imports_no_qt():
+    script = """
+        import sys
+        import desktop_app.engine.engine
+
+        assert not [name for name in sys.modules if name.startswith("PySide6")]
+    """
+    done = in_a_process_of_its_own(script)
+    assert done.returncode == 0, done.stderr

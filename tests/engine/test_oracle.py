@@ -1,0 +1,159 @@
+"""diffusers' own pipeline is the oracle: our loop gives the same latents, bit for bit, for every scheduler."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+import torch
+from diffusers import (
+    DDIMScheduler,
+    DDPMScheduler,
+    DPMSolverMultistepScheduler,
+    EulerAncestralDiscreteScheduler,
+    EulerDiscreteScheduler,
+    HeunDiscreteScheduler,
+    LCMScheduler,
+    StableDiffusionPipeline,
+    UniPCMultistepScheduler,
+)
+
+from desktop_app.core.catalog import SCHEDULERS
+from desktop_app.core.result import RunRecord
+from desktop_app.engine.denoise import denoise
+from desktop_app.engine.device import Device
+from desktop_app.engine.engine import Engine
+from desktop_app.engine.families.stable_diffusion import StableDiffusion
+from desktop_app.engine.guidance import BATCHED, NONE, guided
+from desktop_app.engine.schedulers import build_scheduler
+from tests.engine.conftest import MODEL, pictures, request_for, run
+from tests.tiny_models import SIZE, tiny_model
+
+PROMPT, NEGATIVE, SEED, STEPS = "a red house on green hills", "night", 7, 4
+ORACLE: dict[str, tuple[Any, dict[str, Any]]] = {
+    "ddim": (DDIMScheduler, {}),
+    "ddpm": (DDPMScheduler, {}),
+    "euler": (EulerDiscreteScheduler, {}),
+    "euler-a": (EulerAncestralDiscreteScheduler, {}),
+    "heun": (HeunDiscreteScheduler, {"clip_sample": False}),
+    "dpmpp-2m": (DPMSolverMultistepScheduler, {}),
+    "dpmpp-2m-sde": (DPMSolverMultistepScheduler, {"algorithm_type": "sde-dpmsolver++"}),
+    "unipc": (UniPCMultistepScheduler, {}),
+    "lcm": (LCMScheduler, {"clip_sample": False}),
+}
+"""Written out a second time, as a user of diffusers would choose them."""
+CASES = [(key, kind) for key, facts in SCHEDULERS.items() for kind in facts.schedule_types]
+CPU = Device(torch.device("cpu"), "test", torch.float32, 1)
+
+
+def diffusers_pipeline(folder: Path) -> StableDiffusionPipeline:
+    pipeline = StableDiffusionPipeline.from_pretrained(
+        folder, local_files_only=True, safety_checker=None, requires_safety_checker=False
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+class Pair:
+    """diffusers' pipeline and our model over the same weights."""
+
+    def __init__(self, folder: Path, prediction_type: str) -> None:
+        tiny_model(folder, prediction_type=prediction_type)
+        self.pipeline = diffusers_pipeline(folder)
+        self.config = self.pipeline.scheduler.config
+        self.model = _returned(StableDiffusion.load(folder, CPU, lambda: None))
+
+    def theirs(self, key: str, kind: str, guidance_scale: float) -> torch.Tensor:
+        cls, changes = ORACLE[key]
+        karras = {"use_karras_sigmas": True} if kind == "karras" else {}
+        self.pipeline.scheduler = cls.from_config(self.config, **changes, **karras)
+        return self.pipeline(
+            PROMPT,
+            negative_prompt=NEGATIVE,
+            width=SIZE + 32,
+            height=SIZE,
+            num_inference_steps=STEPS,
+            guidance_scale=guidance_scale,
+            generator=torch.Generator().manual_seed(SEED),
+            output_type="latent",
+        ).images
+
+    def ours(self, key: str, kind: str, guidance_scale: float) -> torch.Tensor:
+        negative = None if guidance_scale == 1 else self.model.tokenize(NEGATIVE)
+        conditioning = self.model.encode(self.model.tokenize(PROMPT), negative)
+        form = NONE if guidance_scale == 1 else BATCHED
+        predict = guided(self.model.evaluate, conditioning, guidance_scale, form)
+        scheduler = build_scheduler(key, kind, self.model.scheduler_config, STEPS, "tiny")
+        generator = torch.Generator().manual_seed(SEED)
+        noise = torch.randn(self.model.latent_shape(SIZE + 32, SIZE), generator=generator)
+        *_, last = denoise(predict, scheduler, noise, STEPS, generator)
+        assert last.step == STEPS
+        return last.latents
+
+
+def _returned(generator: Any) -> Any:
+    try:
+        while True:
+            next(generator)
+    except StopIteration as end:
+        return end.value
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Pair]]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("pairs")
+    yield {kind: Pair(folder / kind, kind) for kind in ("epsilon", "v_prediction", "sample")}
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
+@pytest.mark.parametrize(("key", "kind"), CASES)
+def test_latents_equal_diffusers_bit_for_bit(pairs, key, kind, prediction_type):
+    pair = pairs[prediction_type]
+    theirs = pair.theirs(key, kind, 6.0)
+    assert theirs.isfinite().all()
+    assert torch.equal(pair.ours(key, kind, 6.0), theirs)
+
+
+@pytest.mark.parametrize(("key", "kind"), [case for case in CASES if case[0] != "euler-a"])
+def test_latents_equal_diffusers_for_models_that_predict_the_picture(pairs, key, kind):
+    assert torch.equal(pairs["sample"].ours(key, kind, 6.0), pairs["sample"].theirs(key, kind, 6.0))
+
+
+@pytest.mark.parametrize("key", ["ddim", "euler-a", "dpmpp-2m"])
+def test_latents_equal_diffusers_without_guidance(pairs, key):
+    assert torch.equal(pairs["epsilon"].ours(key, "default", 1), pairs["epsilon"].theirs(key, "default", 1))
+
+
+def test_the_oracle_can_tell_schedulers_apart(pairs):
+    latents = [pairs["epsilon"].theirs(key, kind, 6.0) for key, kind in CASES]
+    same = [(a, b) for a in range(len(CASES)) for b in range(a) if torch.equal(latents[a], latents[b])]
+    assert same == []
+
+
+def test_the_whole_engine_gives_the_pixels_of_diffusers(engine: Engine, models: Path):
+    record = RunRecord(device="cpu", device_name="", dtype="float32", guidance_form=BATCHED, threads=1)
+    request = request_for(negative_prompt=NEGATIVE, scheduler="euler", count=2)
+    ours = [
+        numpy.frombuffer(picture.frames.data, "uint8").reshape(picture.frames.shape)
+        for picture in pictures(run(engine, request, replay=record))
+    ]
+    pipeline = diffusers_pipeline(models / MODEL)
+    pipeline.scheduler = EulerDiscreteScheduler.from_config(pipeline.scheduler.config)
+    for offset, mine in enumerate(ours):
+        theirs = pipeline(
+            request.prompt,
+            negative_prompt=NEGATIVE,
+            width=SIZE,
+            height=SIZE,
+            num_inference_steps=request.steps,
+            guidance_scale=request.guidance_scale,
+            generator=torch.Generator().manual_seed(request.seed + offset),
+            output_type="pil",
+        ).images
+        assert numpy.array_equal(mine, numpy.stack([numpy.asarray(picture) for picture in theirs]))

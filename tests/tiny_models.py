@@ -1,0 +1,137 @@
+"""Tiny random models in the layout of real ones, written to a folder in about a second, for every test that generates.
+
+Every part is the real class with real (random) weights: a CLIP tokenizer with a byte alphabet and a few whole words, a
+two-layer text encoder, a U-Net of two resolutions and an autoencoder that shrinks by 8. 64 × 64 px takes milliseconds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import desktop_app.engine.offline  # noqa: F401  (before torch and diffusers: no network)
+
+import torch  # isort: skip
+from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel  # isort: skip
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer  # isort: skip
+
+WORDS = ("sunset", "house", "green", "hills", "night", "boat", "red", "sea", "the", "on", "at", "a")
+"""Longest first, so that the merges of a short word do not split a long one."""
+START, END = "<|startoftext|>", "<|endoftext|>"
+MAX_TOKENS = 77
+SIZE = 64
+"""Default width and height in px of a tiny model that brings its own facts."""
+
+
+def _byte_alphabet() -> list[str]:
+    """The 256 printable stand-ins of byte-level BPE (GPT-2's table): bytes that print stand for themselves."""
+    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    others = (chr(256 + index) for index in range(256 - len(printable)))
+    return [chr(byte) if byte in printable else next(others) for byte in range(256)]
+
+
+def tiny_tokenizer() -> CLIPTokenizer:
+    """A CLIP tokenizer that knows :data:`WORDS` as whole words and spells everything else out byte by byte."""
+    letters = _byte_alphabet()
+    vocabulary = dict.fromkeys([*letters, *(letter + "</w>" for letter in letters)])
+    merges: dict[str, None] = {}
+    for word in WORDS:
+        parts = [*word[:-1], word[-1] + "</w>"]
+        while len(parts) > 1:
+            merges[f"{parts[0]} {parts[1]}"] = None
+            parts[:2] = [parts[0] + parts[1]]
+            vocabulary[parts[0]] = None
+    tokens = [*vocabulary, START, END]
+    return CLIPTokenizer(
+        vocab={token: index for index, token in enumerate(tokens)},
+        merges=[tuple(merge.split(" ")) for merge in merges],
+        model_max_length=MAX_TOKENS,
+    )
+
+
+def tiny_pipeline(prediction_type: str = "epsilon", seed: int = 0, **scheduler: Any) -> StableDiffusionPipeline:
+    """diffusers' own pipeline over the tiny parts, random weights drawn from ``seed``; also the oracle of our loop."""
+    torch.manual_seed(seed)
+    tokenizer = tiny_tokenizer()
+    text_encoder = CLIPTextModel(
+        CLIPTextConfig(
+            hidden_size=16,
+            intermediate_size=24,
+            num_attention_heads=2,
+            num_hidden_layers=2,
+            vocab_size=len(tokenizer),
+            max_position_embeddings=MAX_TOKENS,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+    unet = UNet2DConditionModel(
+        block_out_channels=(8, 16),
+        layers_per_block=1,
+        sample_size=SIZE // 8,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=16,
+        norm_num_groups=2,
+        attention_head_dim=2,
+    )
+    vae = AutoencoderKL(
+        block_out_channels=[8, 8, 8, 8],
+        down_block_types=["DownEncoderBlock2D"] * 4,
+        up_block_types=["UpDecoderBlock2D"] * 4,
+        norm_num_groups=2,
+        sample_size=SIZE,
+    )
+    config = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "clip_sample": False}
+    return StableDiffusionPipeline(
+        vae=vae.eval(),
+        text_encoder=text_encoder.eval(),
+        tokenizer=tokenizer,
+        unet=unet.eval(),
+        scheduler=DDIMScheduler(
+            **{**config, "steps_offset": 1, "set_alpha_to_one": False, "prediction_type": prediction_type, **scheduler}
+        ),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+
+
+def tiny_facts(**changes: Any) -> dict[str, Any]:
+    """A facts file for a tiny model: 64 px, five steps, and the sizes that tests use."""
+    return {
+        "format": 1,
+        "name": "Tiny",
+        "description": "Random weights, for tests.",
+        "licence": "Apache-2.0",
+        "defaults": {"width": SIZE, "height": SIZE, "steps": 5, "guidance_scale": 5.0, "scheduler": "ddim",
+                     "schedule_type": "default"},
+        "sizes": [[SIZE, SIZE], [96, SIZE], [128, 128]],
+        "min_size": 64,
+        "max_size": 512,
+        "examples": ["a red house on green hills at sunset"],
+        **changes,
+    }  # fmt: skip
+
+
+def tiny_model(
+    folder: Path,
+    *,
+    facts: Mapping[str, Any] | None = None,
+    prediction_type: str = "epsilon",
+    seed: int = 0,
+    dtype: torch.dtype = torch.float32,
+    **scheduler: Any,
+) -> Path:
+    """Write a tiny random Stable Diffusion model to ``folder`` (its name is the model's key) and return ``folder``.
+
+    ``facts`` changes fields of :func:`tiny_facts`, which is written as ``safelight.json``; ``scheduler`` changes fields
+    of the scheduler's config.
+    """
+    pipeline = tiny_pipeline(prediction_type, seed, **scheduler)
+    pipeline.to(dtype=dtype).save_pretrained(folder)
+    (folder / "safelight.json").write_text(json.dumps(tiny_facts(**(facts or {}))), encoding="utf-8")
+    return folder
