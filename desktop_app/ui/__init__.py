@@ -1,0 +1,1 @@
+"""Widgets: construct, bind, paint. What they show and decide lives in ``studio``."""

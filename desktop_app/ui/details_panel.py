@@ -1,0 +1,126 @@
+"""How the picture in front was made, and what can be taken from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from PySide6.QtCore import QLocale
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
+
+from desktop_app.core.catalog import SCHEDULE_TYPES, SCHEDULERS
+from desktop_app.core.request import GenerationRequest
+from desktop_app.core.result import RunRecord
+from desktop_app.studio.picture_list import PictureItem
+from desktop_app.ui import theme
+from desktop_app.ui.translate import translated, translated_label
+from desktop_app.ui.viewer import ShownPicture
+from desktop_app.ui.widgets.flow_layout import FlowLayout
+from desktop_app.ui.widgets.info_table import InfoTable
+from desktop_app.ui.widgets.labels import label, selectable
+
+BUTTONS = ("use_all", "remix", "use_prompt", "use_seed", "reproduce")
+
+
+class DetailsPanel(QWidget):
+    """Prompt, settings, how it was run, and the file."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.note = label("", "muted", wrap=True)
+        self.prompt = selectable()
+        self.prompt.setAccessibleName(self.tr("Prompt"))
+        self.negative = selectable("", "muted")
+        self.settings = InfoTable()
+        self.run_heading = label(self.tr("How it was run"), "muted")
+        self.run = InfoTable()
+        self.file_heading = label(self.tr("File"), "muted")
+        self.file = InfoTable()
+        self.buttons = QWidget()
+        self._flow = FlowLayout(self.buttons, spacing=theme.XS)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(theme.XS, 0, 0, 0)
+        column.setSpacing(theme.S)
+        parts = (self.note, self.prompt, self.negative, self.buttons, self.settings)
+        for part in (*parts, self.run_heading, self.run, self.file_heading, self.file):
+            column.addWidget(part)
+
+    def add_buttons(self, actions: Mapping[str, QAction]) -> None:
+        """One button for each of the things a recipe is good for."""
+        for id in BUTTONS:
+            action = actions[id]
+            button = QPushButton(action.text())
+            button.setAccessibleName(action.text())
+            button.setToolTip(action.toolTip())
+            button.clicked.connect(action.trigger)
+            self._flow.addWidget(button)
+
+    def show_picture(self, shown: ShownPicture, item: PictureItem | None) -> None:
+        """Fill in what is known of ``shown``; ``item`` is its file, when it has one in the list."""
+        result = shown.result
+        self.note.setText(self._note(shown))
+        self.note.setVisible(bool(self.note.text()))
+        request = result.request if result else None
+        self.prompt.setText(request.prompt or self.tr("(no prompt)") if request else "")
+        self.prompt.setVisible(request is not None)
+        self.negative.setText(self.tr("Not: {text}").format(text=request.negative_prompt) if request else "")
+        self.negative.setVisible(bool(request and request.negative_prompt))
+        self.buttons.setVisible(request is not None)
+        self.settings.show_pairs(self._settings(request, result.steps_done) if request and result else [])
+        self.run.show_pairs(self._run(result.run, result.seconds) if result else [])
+        self.run_heading.setVisible(result is not None)
+        self.file.show_pairs(self._file(shown, item))
+        self.file_heading.setVisible(shown.path is not None)
+
+    def _note(self, shown: ShownPicture) -> str:
+        if shown.message:
+            return " ".join(translated(shown.message)).strip()
+        if shown.result is None and shown.recipe_read:
+            return self.tr("This picture carries no recipe, so nobody can say how it was made.")
+        return ""
+
+    def _settings(self, request: GenerationRequest, steps_done: int) -> list[tuple[str, str]]:
+        scheduler = SCHEDULERS.get(request.scheduler)
+        schedule = SCHEDULE_TYPES.get(request.schedule_type)
+        steps = str(request.steps)
+        if steps_done != request.steps:
+            steps = self.tr("{done} of {steps}").format(done=steps_done, steps=request.steps)
+        return [
+            (self.tr("Model"), request.model),
+            (self.tr("Size"), self.tr("{width} × {height} px").format(width=request.width, height=request.height)),
+            (self.tr("Steps"), steps),
+            (self.tr("Guidance"), QLocale().toString(request.guidance_scale, "g", 6)),
+            (self.tr("Scheduler"), scheduler.label if scheduler else request.scheduler),
+            (
+                self.tr("Schedule"),
+                translated_label("schedulers", schedule[0]) if schedule else request.schedule_type,
+            ),
+            (self.tr("Seed"), str(request.seed)),
+        ]
+
+    def _run(self, run: RunRecord, seconds: float) -> list[tuple[str, str]]:
+        guidance = {
+            "batched": self.tr("both passes at once"),
+            "two-pass": self.tr("two passes"),
+            "none": self.tr("one pass, no guidance"),
+        }
+        versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
+        return [
+            (self.tr("Time"), self.tr("{seconds} s").format(seconds=QLocale().toString(seconds, "f", 1))),
+            (self.tr("Device"), run.device_name),
+            (self.tr("Precision"), run.dtype),
+            (self.tr("Guidance"), guidance.get(run.guidance_form, run.guidance_form)),
+            (self.tr("Threads"), str(run.threads)),
+            (self.tr("Versions"), versions),
+        ]
+
+    def _file(self, shown: ShownPicture, item: PictureItem | None) -> list[tuple[str, str]]:
+        if shown.path is None:
+            return []
+        pairs = [(self.tr("Name"), shown.path.name), (self.tr("Folder"), str(shown.path.parent))]
+        if item:
+            when = QLocale().toString(datetime.fromtimestamp(item.modified), QLocale.FormatType.ShortFormat)
+            pairs.append((self.tr("Size"), QLocale().formattedDataSize(item.size)))
+            pairs.append((self.tr("Saved"), when))
+        return pairs

@@ -1,0 +1,447 @@
+"""The window: puts the parts together and ties them to the studio."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QPoint, Qt, QTimer, QUrl, Slot
+from PySide6.QtGui import (
+    QCloseEvent,
+    QDesktopServices,
+    QDragEnterEvent,
+    QDropEvent,
+    QGuiApplication,
+    QResizeEvent,
+    QShowEvent,
+)
+from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QSplitter, QVBoxLayout, QWidget
+
+from desktop_app.core.messages import Message
+from desktop_app.core.paths import AppPaths
+from desktop_app.studio.background import Background
+from desktop_app.studio.draft import Draft
+from desktop_app.studio.job_queue import FinishedPicture, Job, JobQueue
+from desktop_app.studio.picture_list import PictureList
+from desktop_app.studio.recipes import RecipeReader
+from desktop_app.studio.settings_store import SettingsStore
+from desktop_app.studio.window_state import WindowState
+from desktop_app.ui.actions import MENU, PICTURE_MENU, fill_menu, make_actions
+from desktop_app.ui.closing import ClosingQuestion
+from desktop_app.ui.drop import DroppedRecipe, dropped_picture
+from desktop_app.ui.folding import Folding
+from desktop_app.ui.message_bar import MessageBar
+from desktop_app.ui.picture_actions import PictureActions
+from desktop_app.ui.prompt_panel import PromptPanel
+from desktop_app.ui.side_panel import SidePanel
+from desktop_app.ui.stage import Stage
+from desktop_app.ui.status_row import StatusRow
+from desktop_app.ui.strip import Strip, drag_file
+from desktop_app.ui.theme import apply_theme
+from desktop_app.ui.theme_menu import theme_menu
+from desktop_app.ui.thumbnails import Thumbnails
+from desktop_app.ui.top_bar import TopBar
+from desktop_app.ui.translate import translated
+from desktop_app.ui.viewer import Viewer
+from desktop_app.ui.window_memory import WindowMemory
+
+COLUMNS = [320, 680, 280]
+
+
+class MainWindow(QMainWindow):
+    """Left what is asked for, in the middle what comes, right the queue and how it was made."""
+
+    def __init__(
+        self,
+        *,
+        draft: Draft,
+        queue: JobQueue,
+        settings: SettingsStore,
+        pictures: PictureList,
+        recipes: RecipeReader,
+        window_state: WindowState,
+        paths: AppPaths,
+        report: Callable[[], str],
+    ) -> None:
+        apply_theme(QApplication.instance(), settings.get("theme"))  # before the parts, which measure their fonts
+        super().__init__()
+        self.draft, self.queue, self.settings, self.pictures = draft, queue, settings, pictures
+        self._paths, self._report = paths, report
+        self._may_close = False
+        self.setWindowTitle("Safelight")
+        self.setAcceptDrops(True)
+        self.background = Background(self)
+        self.viewer = Viewer(queue, recipes, self)
+        self.picture_actions = PictureActions(self.viewer, draft, queue, settings, self.background, self)
+        self.dropped = DroppedRecipe(recipes, self)
+        self.closing = ClosingQuestion(queue, self)
+        self._make_parts()
+        self.actions_by_id = make_actions(self, (self.canvas, self.strip), self._handlers())
+        fill_menu(self.menu, MENU, self.actions_by_id, theme_menu(settings, self.menu))
+        self.side.details_panel.add_buttons(self.actions_by_id)
+        self._lay_out()
+        self.folding = Folding(
+            {"left": self.prompt_panel, "right": self.side, "strip": self.strip},
+            (self.top_bar, self.status),
+            self._has_content,
+            self,
+        )
+        self._connect()
+        self.memory = WindowMemory(self, self.splitter, self.folding, self.prompt_panel.advanced, window_state)
+        self._facts_changed()
+        self._show_viewer()
+
+    # -- making
+
+    def _make_parts(self) -> None:
+        self.thumbnails = Thumbnails(self)
+        self.menu = QMenu(self)
+        self.prompt_panel = PromptPanel(self.draft)
+        self.stage = Stage(self.viewer)
+        self.canvas = self.stage.canvas
+        self.top_bar = TopBar(self.canvas, self.menu)
+        self.messages = MessageBar()
+        self.status = StatusRow(self.queue, self.viewer)
+        self.strip = Strip(self.pictures, self.thumbnails)
+        self.side = SidePanel(self.queue, self.viewer, self.pictures)
+
+    def _lay_out(self) -> None:
+        centre = QWidget()
+        column = QVBoxLayout(centre)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        for part in (self.top_bar, self.messages):
+            column.addWidget(part)
+        column.addWidget(self.stage, 1)
+        for part in (self.status, self.strip):
+            column.addWidget(part)
+        self.splitter = QSplitter(Qt.Orientation.Horizontal)
+        self.splitter.setHandleWidth(1)
+        self.splitter.setChildrenCollapsible(False)
+        for part in (self.prompt_panel, centre, self.side):
+            self.splitter.addWidget(part)
+        for place, stretch in enumerate((0, 1, 0)):
+            self.splitter.setStretchFactor(place, stretch)
+        self.splitter.setSizes(COLUMNS)
+        self.setCentralWidget(self.splitter)
+
+    def _handlers(self) -> dict[str, Callable[[], object]]:
+        picture, canvas = self.picture_actions, self.canvas
+        return {
+            "generate": self.generate,
+            "generate_first": lambda: self.generate(first=True),
+            "stop": self._stop,
+            "keep": self._keep,
+            "focus_prompt": self._focus_prompt,
+            "new_seed": self.draft.new_seed,
+            "use_all": lambda: picture.recall("all"),
+            "use_prompt": lambda: picture.recall("prompt"),
+            "use_seed": lambda: picture.recall("seed"),
+            "remix": lambda: picture.recall("remix"),
+            "reproduce": picture.reproduce,
+            "undo_use": self.draft.undo_recall,
+            "previous": lambda: self.strip.step(-1),
+            "next": lambda: self.strip.step(1),
+            "copy_image": picture.copy_image,
+            "copy_prompt": picture.copy_prompt,
+            "save_as": picture.save_as,
+            "open_picture": picture.open_picture,
+            "show_in_folder": picture.show_in_folder,
+            "toggle_zoom": canvas.toggle_zoom,
+            "zoom_in": canvas.zoom_in,
+            "zoom_out": canvas.zoom_out,
+            "canvas_only": lambda: self.folding.toggle_canvas_only(),
+            "fold_left": lambda: self.folding.toggle("left"),
+            "fold_right": lambda: self.folding.toggle("right"),
+            "fold_strip": lambda: self.folding.toggle("strip"),
+            "open_folder": self._open_folder,
+            "settings": self.open_settings,
+            "shortcuts": self.open_shortcuts,
+            "copy_report": self._copy_report,
+            "about": self.open_about,
+            "quit": self.close,
+        }
+
+    def _connect(self) -> None:
+        queue, viewer = self.queue, self.viewer
+        self.prompt_panel.generate.connect(self.generate)
+        self.prompt_panel.reuse_seed.connect(lambda: self.picture_actions.recall("seed"))
+        self.draft.facts_changed.connect(self._facts_changed)
+        queue.changed.connect(self._queue_changed)
+        queue.picture.connect(self._picture_finished)
+        queue.ended.connect(self._job_ended)
+        queue.notice.connect(self._queue_notice)
+        queue.engine_changed.connect(self.status.refresh)
+        queue.progressed.connect(self.status.refresh)
+        viewer.changed.connect(self._show_viewer)
+        self.background.failed.connect(self.show_error)
+        self.picture_actions.said.connect(self._say)
+        self.picture_actions.queued.connect(viewer.follow)
+        self.status.wanted.connect(self._status_wanted)
+        self.stage.welcome.example_chosen.connect(self._use_example)
+        self.strip.chosen.connect(viewer.show_path)
+        self.strip.menu_wanted.connect(self._picture_menu)
+        self.canvas.menu_wanted.connect(lambda at: self._open_picture_menu(at))
+        self.canvas.drag_out.connect(self._drag_out)
+        self.messages.report_wanted.connect(self._copy_report)
+        self.messages.undo_wanted.connect(self.draft.undo_recall)
+        self.dropped.take.connect(self.picture_actions.take)
+        self.dropped.show_wanted.connect(viewer.show_path)
+        self.dropped.said.connect(self._say)
+        self.dropped.failed.connect(self.show_error)
+        self.pictures.modelReset.connect(self._pictures_changed)
+        self.pictures.rowsInserted.connect(self._pictures_changed)
+        self.pictures.rowsRemoved.connect(self._pictures_changed)
+        self.top_bar.left.clicked.connect(lambda: self.folding.toggle("left"))
+        self.top_bar.right.clicked.connect(lambda: self.folding.toggle("right"))
+        self.folding.changed.connect(self._folding_changed)
+        self.side.content_changed.connect(self.folding.apply)
+        self.closing.agreed.connect(self._close_for_good)
+
+    # -- for app.py
+
+    @Slot(object)
+    def show_error(self, message: Message, details: str = "") -> None:
+        """Say what went wrong; stays until dismissed."""
+        text, remedy = translated(message)
+        self.messages.show_error(text, remedy, details)
+
+    @Slot(object)
+    def show_notice(self, message: Message) -> None:
+        """Say something worth knowing that stops nothing."""
+        self.messages.show_notice(*translated(message))
+
+    @Slot()
+    def raise_to_front(self) -> None:
+        """Somebody started the program once more."""
+        self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.show()
+        self.raise_()
+        self.activateWindow()
+
+    # -- jobs
+
+    @Slot()
+    def generate(self, first: bool = False) -> None:
+        """Queue what the controls say, and watch it."""
+        problem = self.draft.problem()
+        if problem:
+            self.show_error(problem)
+            return
+        self.queue.add(self.draft.request(), front=first)
+        self.viewer.follow(self.queue.current)
+
+    def _stop(self) -> None:
+        if self.queue.current:
+            self.queue.cancel()
+        elif self.folding.canvas_only:
+            self.folding.toggle_canvas_only()
+
+    def _keep(self) -> None:
+        self.queue.keep()
+        self.status.keep_asked()
+
+    @Slot(str)
+    def _status_wanted(self, id: str) -> None:
+        match id:
+            case "watch":
+                self.viewer.follow(self.queue.current)
+            case "discard":
+                self.viewer.discard()
+            case "details":
+                self.side.details_fold.set_opened(True)
+                if not self.folding.is_open("right"):
+                    self.folding.toggle("right")
+            case "again":
+                if self.viewer.job:
+                    self.side.queue_panel.run_again(self.viewer.job)
+                    self.viewer.follow(None)
+            case _:
+                self.actions_by_id[id].trigger()
+
+    @Slot()
+    def _queue_changed(self) -> None:
+        self.prompt_panel.button.set_waiting(len(self.queue.waiting))
+        self._show_viewer()
+
+    @Slot(object, object)
+    def _picture_finished(self, job: Job, finished: FinishedPicture) -> None:
+        if not self.draft.value("seed_locked"):
+            self.draft.set_value("seed", finished.result.seed)
+        QApplication.alert(self)
+
+    @Slot(object)
+    def _job_ended(self, job: Job) -> None:
+        if job.state == "failed" and job.message:
+            self.show_error(job.message, job.details)
+
+    @Slot(object)
+    def _queue_notice(self, message: Message) -> None:
+        if self.queue.engine_state == "stopped":
+            self.show_error(message)
+        else:
+            self.show_notice(message)
+
+    # -- what is in front
+
+    @Slot()
+    def _show_viewer(self) -> None:
+        shown = self.viewer.shown
+        self.strip.show_chosen(shown.path if shown else None, shown.image if shown else None)
+        self.status.refresh()
+        self.side.refresh()
+        self.folding.apply()
+
+    def _has_content(self, part: str) -> bool:
+        """Whether a column or the strip has anything to show."""
+        match part:
+            case "strip":
+                return self.pictures.rowCount() > 0
+            case "right":
+                return self.side.has_content
+        return True
+
+    def _enable_actions(self) -> None:
+        shown, running = self.viewer.shown, self.queue.current
+        made = bool(shown and shown.result)
+        for ids, possible in (
+            (("use_all", "use_prompt", "use_seed", "remix", "reproduce", "copy_prompt"), made),
+            (("copy_image", "save_as"), bool(shown and shown.image is not None)),
+            (("open_picture", "show_in_folder"), bool(shown and shown.path)),
+            (("fold_right",), self._has_content("right")),
+            (("fold_strip",), self._has_content("strip")),
+            (("toggle_zoom", "zoom_in", "zoom_out"), self.canvas.has_image),
+            (("stop",), bool(running) or self.folding.canvas_only),
+            (("keep",), bool(running and running.state == "denoising")),
+        ):
+            for id in ids:
+                self.actions_by_id[id].setEnabled(possible)
+        self.prompt_panel.seed_row.reuse.setEnabled(made)
+
+    @Slot()
+    def _pictures_changed(self) -> None:
+        self.folding.apply()
+        if self.viewer.picture is None and self.viewer.job is None and self.pictures.rowCount():
+            self.viewer.show_path(self.pictures.item(0).path)
+            self.viewer.following = True
+
+    @Slot(object, QPoint)
+    def _picture_menu(self, path: Path, at: QPoint) -> None:
+        self.viewer.show_path(path)
+        self._open_picture_menu(at)
+
+    def _open_picture_menu(self, at: QPoint) -> None:
+        if self.viewer.shown is None:
+            return
+        menu = QMenu(self)
+        fill_menu(menu, PICTURE_MENU, self.actions_by_id)
+        menu.aboutToHide.connect(menu.deleteLater)
+        menu.popup(at)
+
+    @Slot()
+    def _drag_out(self) -> None:
+        shown = self.viewer.shown
+        if shown and shown.path:
+            drag_file(self.canvas, shown.path, shown.image, None)
+
+    # -- small things
+
+    @Slot(str)
+    @Slot(str, bool)
+    def _say(self, text: str, undo: bool = False) -> None:
+        self.messages.show_notice(text, undo=undo)
+
+    @Slot(str)
+    def _use_example(self, sentence: str) -> None:
+        self.draft.set_value("prompt", sentence)
+        self._focus_prompt()
+
+    def _focus_prompt(self) -> None:
+        if not self.folding.is_open("left"):
+            self.folding.toggle("left")
+        self.prompt_panel.prompt.setFocus()
+
+    @Slot()
+    def _facts_changed(self) -> None:
+        facts = self.draft.facts
+        self.stage.welcome.show_model(facts, None if facts else self.draft.problem())
+
+    @Slot()
+    def _copy_report(self) -> None:
+        QGuiApplication.clipboard().setText(self._report())
+        self._say(self.tr("The report is on the clipboard."))
+
+    def _open_folder(self) -> None:
+        folder = self.settings.get("output_folder") or str(self._paths.pictures)
+        QDesktopServices.openUrl(QUrl.fromLocalFile(folder))
+
+    # -- dialogs
+
+    def open_settings(self) -> QWidget:
+        from desktop_app.ui.settings_dialog import SettingsDialog
+
+        return self._open(SettingsDialog(self.settings, self._paths.pictures, self))
+
+    def open_shortcuts(self) -> QWidget:
+        from desktop_app.ui.info_dialogs import ShortcutsDialog
+
+        return self._open(ShortcutsDialog(self.actions_by_id.values(), self))
+
+    def open_about(self) -> QWidget:
+        from desktop_app.ui.info_dialogs import AboutDialog
+
+        return self._open(AboutDialog(self.queue.engine_run, self))
+
+    def _open(self, dialog):
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+        return dialog
+
+    # -- drop
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802 (Qt's name)
+        if event.source() is None and dropped_picture(event.mimeData()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802 (Qt's name)
+        path = dropped_picture(event.mimeData())
+        if path:
+            event.acceptProposedAction()
+            self.dropped.drop(path, self.mapToGlobal(event.position().toPoint()))
+
+    # -- geometry
+
+    @Slot()
+    def _folding_changed(self) -> None:
+        self.top_bar.left.setChecked(self.folding.is_open("left"))
+        self.top_bar.right.setChecked(self.folding.is_open("right"))
+        self.top_bar.right.setEnabled(self._has_content("right"))
+        self._enable_actions()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 (Qt's name)
+        super().resizeEvent(event)
+        self.folding.set_width(self.width())
+        self.memory.save_soon()
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 (Qt's name)
+        super().showEvent(event)
+        QTimer.singleShot(0, self.stage.welcome.load_sample)
+
+    # -- the end
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 (Qt's name)
+        if self.queue.jobs and not self._may_close:
+            event.ignore()
+            self.closing.ask()
+            return
+        self.memory.save()
+        self.viewer.close()
+        self.thumbnails.close()
+        self.stage.welcome.close_files()
+        self.background.close()
+        event.accept()
+
+    @Slot()
+    def _close_for_good(self) -> None:
+        self._may_close = True
+        self.close()

@@ -1,0 +1,158 @@
+"""What can be done with the picture in front: copy, save, show, and take its recipe."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QProcess, QUrl, Signal
+from PySide6.QtGui import QDesktopServices, QGuiApplication, QImage
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from desktop_app.core.errors import AppError
+from desktop_app.core.files import replace_file
+from desktop_app.core.result import Result
+from desktop_app.studio.background import Background
+from desktop_app.studio.draft import Draft
+from desktop_app.studio.job_queue import JobQueue
+from desktop_app.studio.settings_store import SettingsStore
+from desktop_app.ui.images import frames_of
+from desktop_app.ui.viewer import ShownPicture, Viewer
+
+
+class PictureActions(QObject):
+    """Acts on the viewer's picture; does nothing where that is impossible (its actions are disabled then)."""
+
+    said = Signal(str, bool)
+    """(a short sentence, whether it can be undone by ``draft.undo_recall``)."""
+    queued = Signal(object)
+    """Job."""
+
+    def __init__(
+        self,
+        viewer: Viewer,
+        draft: Draft,
+        queue: JobQueue,
+        settings: SettingsStore,
+        background: Background,
+        parent: QWidget,
+    ) -> None:
+        super().__init__(parent)
+        self._window = parent
+        self._viewer = viewer
+        self._draft = draft
+        self._queue = queue
+        self._settings = settings
+        self._background = background
+
+    @property
+    def _shown(self) -> ShownPicture | None:
+        return self._viewer.shown
+
+    def copy_image(self) -> None:
+        if self._shown and self._shown.image is not None:
+            QGuiApplication.clipboard().setImage(self._shown.image)
+            self.said.emit(self.tr("The picture is on the clipboard."), False)
+
+    def copy_prompt(self) -> None:
+        if self._shown and self._shown.result:
+            QGuiApplication.clipboard().setText(self._shown.result.request.prompt)
+            self.said.emit(self.tr("The prompt is on the clipboard."), False)
+
+    def open_picture(self) -> None:
+        if self._shown and self._shown.path:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._shown.path)))
+
+    def show_in_folder(self) -> None:
+        if self._shown and self._shown.path:
+            show_in_folder(self._shown.path)
+
+    def recall(self, what: str) -> None:
+        """Take "all", "prompt", "seed" or "remix" from the picture's recipe into the controls."""
+        if self._shown and self._shown.result:
+            self.take(self._shown.result, what)
+
+    def take(self, result: Result, what: str) -> None:
+        """Take "all", "prompt", "seed" or "remix" from ``result`` into the controls."""
+        self._draft.recall(result.request, what)
+        sentence = {
+            "all": self.tr("Prompt, settings and seed are taken from the picture."),
+            "prompt": self.tr("The prompt is taken from the picture."),
+            "seed": self.tr("The seed is taken from the picture and locked."),
+            "remix": self.tr("Prompt and settings are taken from the picture; the seed stays free."),
+        }[what]
+        self.said.emit(sentence, True)
+
+    def reproduce(self) -> None:
+        """Queue the picture's own request, run as it was run."""
+        if self._shown and self._shown.result:
+            result = self._shown.result
+            self.queued.emit(self._queue.add(result.request, replay=result.run))
+
+    def save_as(self) -> None:
+        """Ask for a name, then save a copy in the background."""
+        if not (self._shown and self._shown.image is not None):
+            return
+        shown, image = self._shown, self._shown.image
+        suggested = shown.path or Path.home() / f"picture.{self._settings.get('format')}"
+        name, _ = QFileDialog.getSaveFileName(
+            self._window,
+            self.tr("Save as"),
+            str(suggested),
+            self.tr("Pictures (*.png *.jpg *.jpeg *.webp)"),
+        )
+        if name:
+            target = Path(name) if Path(name).suffix else Path(name).with_suffix(suggested.suffix)
+            self.save_copy(shown, image, target)
+
+    def save_copy(self, shown: ShownPicture, image: QImage, target: Path) -> None:
+        """Write the picture to ``target``, for whose replacement the user has been asked."""
+        quality, metadata = self._settings.get("quality"), self._settings.get("metadata")
+
+        def work() -> Path:
+            if shown.path != target:
+                _write_copy(shown, image, target, quality=quality, metadata=metadata)
+            return target
+
+        self._background.run(work, self._saved)
+
+    def _saved(self, path: Path) -> None:
+        self.said.emit(self.tr("Saved as {file}.").format(file=path), False)
+
+
+def _write_copy(shown: ShownPicture, image: QImage, target: Path, *, quality: int, metadata: bool) -> None:
+    """The file itself where it can stay as it is, else the pixels encoded anew. Raises ``AppError``."""
+    from desktop_app.export.pictures import save_as  # Pillow is not needed before the first copy
+
+    if not (metadata and shown.path and shown.path.suffix.lower() == target.suffix.lower()):
+        save_as(frames_of(image), shown.result, target, quality=quality, metadata=metadata, overwrite=True)
+        return
+    try:
+        replace_file(target, shown.path.read_bytes())
+    except OSError as problem:
+        reason = problem.strerror or str(problem)
+        raise AppError("save.folder", folder=str(target.parent), reason=reason) from problem
+
+
+def show_in_folder(path: Path) -> None:
+    """Open the system's file manager with ``path`` selected, or its folder where that cannot be asked for."""
+    if sys.platform == "win32":
+        QProcess.startDetached("explorer", ["/select,", str(path).replace("/", "\\")])
+    elif sys.platform == "darwin":
+        QProcess.startDetached("open", ["-R", str(path)])
+    elif not _ask_file_manager(path):
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))
+
+
+def _ask_file_manager(path: Path) -> bool:
+    """Through org.freedesktop.FileManager1, the interface that Linux file managers share."""
+    from PySide6.QtDBus import QDBusConnection, QDBusMessage  # rarely needed; not worth loading at start
+
+    bus = QDBusConnection.sessionBus()
+    if not bus.isConnected():
+        return False
+    service = "org.freedesktop.FileManager1"
+    call = QDBusMessage.createMethodCall(service, "/org/freedesktop/FileManager1", service, "ShowItems")
+    call.setArguments([[QUrl.fromLocalFile(str(path)).toString()], ""])
+    bus.asyncCall(call)
+    return True

@@ -1,0 +1,322 @@
+"""The left column: what is asked for. Shows the draft, and writes to it."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+
+from desktop_app.core.catalog import SCHEDULE_TYPES, SCHEDULERS
+from desktop_app.studio.draft import Draft
+from desktop_app.ui import theme
+from desktop_app.ui.controls import SeedRow, SizeRow
+from desktop_app.ui.generate_button import GenerateButton
+from desktop_app.ui.translate import translated, translated_label
+from desktop_app.ui.widgets.calm import CalmComboBox
+from desktop_app.ui.widgets.fold import Fold
+from desktop_app.ui.widgets.labelled_slider import LabelledSlider
+from desktop_app.ui.widgets.labels import label
+from desktop_app.ui.widgets.prompt_edit import PromptEdit
+
+USUAL_STEPS = (1, 60)
+USUAL_GUIDANCE = (1.0, 15.0)
+USUAL_COUNT = (1, 8)
+LABEL_MOST = 104
+
+
+class PromptPanel(QFrame):
+    """Prompt, model, sliders, seed, and the Generate button that never scrolls away."""
+
+    generate = Signal()
+    reuse_seed = Signal()
+
+    def __init__(self, draft: Draft, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._draft = draft
+        self.setProperty("role", "left")
+        self.setMinimumWidth(288)
+        self.setMaximumWidth(460)
+        self._make_texts()
+        self._make_model()
+        self._make_numbers()
+        self._make_advanced()
+        self.button = GenerateButton()
+        self._lay_out()
+        self._connect()
+        self._facts_changed()
+        for name in ("prompt", "negative_prompt", "seed", "seed_locked", "count"):
+            self._show(name)
+        self.negative_fold.set_opened(bool(draft.value("negative_prompt")))
+
+    # -- making
+
+    def _make_texts(self) -> None:
+        self.prompt = PromptEdit(
+            self.tr("Prompt"),
+            self.tr("Say what the picture shows. Ctrl+Enter makes it; Enter starts a new line."),
+            least_lines=3,
+        )
+        self.prompt.setPlaceholderText(self.tr("What shall the picture show?"))
+        self.hint = label("", "hint", wrap=True)
+        self.hint.hide()
+        self.negative = PromptEdit(
+            self.tr("Negative prompt"), self.tr("Say what the picture shall not show."), least_lines=2
+        )
+        self.negative.setPlaceholderText(self.tr("What shall it not show?"))
+        self.negative_fold = Fold(
+            self.tr("Negative prompt"),
+            self.tr("Show or hide the box for what the picture shall not show."),
+            self.negative,
+        )
+
+    def _make_model(self) -> None:
+        self.model_label = QLabel(self.tr("Model"))
+        self.model = CalmComboBox()
+        self.model.setAccessibleName(self.tr("Model"))
+        self.model.setToolTip(self.tr("What draws the picture."))
+        self.model_label.setBuddy(self.model)
+        self.about = label("", "muted", wrap=True)
+
+    def _make_numbers(self) -> None:
+        self.steps = LabelledSlider(
+            self.tr("Steps"),
+            self.tr("How often the picture is cleaned of noise. More is finer and slower."),
+            usual=USUAL_STEPS,
+        )
+        self.guidance_scale = LabelledSlider(
+            self.tr("Guidance"),
+            self.tr("How closely the picture follows the words. Too much makes it harsh; 1 switches it off."),
+            usual=USUAL_GUIDANCE,
+            step=0.5,
+        )
+        self.count = LabelledSlider(
+            self.tr("Pictures"), self.tr("How many pictures, each from the next seed."), usual=USUAL_COUNT
+        )
+        self.size_row = SizeRow()
+        self.seed_row = SeedRow()
+
+    def _make_advanced(self) -> None:
+        self.scheduler = CalmComboBox()
+        self.schedule_type = CalmComboBox()
+        self._scheduler_row = self._combo_row(
+            self.scheduler, self.tr("Scheduler"), self.tr("The method that takes the steps (also called sampler).")
+        )
+        self._schedule_row = self._combo_row(
+            self.schedule_type, self.tr("Schedule"), self.tr("How the noise levels are spread over the steps.")
+        )
+        body = QWidget()
+        column = QVBoxLayout(body)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.S)
+        column.addWidget(self._scheduler_row)
+        column.addWidget(self._schedule_row)
+        self.advanced = Fold(
+            self.tr("Advanced"), self.tr("Show or hide the scheduler and its schedule."), body, opened=False
+        )
+
+    def _combo_row(self, combo: CalmComboBox, text: str, tip: str) -> QWidget:
+        row = QWidget()
+        line = QHBoxLayout(row)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.setSpacing(theme.S)
+        caption = QLabel(text)
+        caption.setBuddy(combo)
+        caption.setToolTip(tip)
+        combo.setAccessibleName(text)
+        combo.setToolTip(tip)
+        line.addWidget(caption)
+        line.addWidget(combo, 1)
+        row.setProperty("caption", caption)
+        return row
+
+    def _lay_out(self) -> None:
+        page = QWidget()
+        page.setProperty("role", "panel")
+        column = QVBoxLayout(page)
+        column.setContentsMargins(theme.L, theme.M, theme.L, theme.L)
+        column.setSpacing(theme.S)
+        heading = label(self.tr("Prompt"), "strong")
+        heading.setBuddy(self.prompt)
+        model_row = QHBoxLayout()
+        model_row.setSpacing(theme.S)
+        model_row.addWidget(self.model_label)
+        model_row.addWidget(self.model, 1)
+        for part in (heading, self.prompt, self.hint, self.negative_fold):
+            column.addWidget(part)
+        column.addSpacing(theme.XS)
+        column.addLayout(model_row)
+        column.addWidget(self.about)
+        column.addSpacing(theme.XS)
+        for part in (self.steps, self.guidance_scale, self.size_row, self.seed_row, self.count, self.advanced):
+            column.addWidget(part)
+        column.addStretch(1)
+        self._align_labels()
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        scroll.setWidget(page)
+        foot = QFrame()
+        foot.setProperty("role", "foot")
+        foot_row = QVBoxLayout(foot)
+        foot_row.setContentsMargins(theme.L, theme.M, theme.L, theme.M)
+        foot_row.addWidget(self.button)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(0)
+        outer.addWidget(scroll, 1)
+        outer.addWidget(foot)
+
+    def _align_labels(self) -> None:
+        """One column of labels: as wide as the longest, within reason; a longer one wraps."""
+        captions = [self.model_label, self.steps.label, self.guidance_scale.label, self.count.label]
+        captions += [self.size_row.label, self.seed_row.label]
+        captions += [row.property("caption") for row in (self._scheduler_row, self._schedule_row)]
+        width = min(LABEL_MOST, max(caption.sizeHint().width() for caption in captions))
+        for caption in captions:
+            caption.setFixedWidth(width)
+            caption.setWordWrap(True)
+
+    def _connect(self) -> None:
+        draft = self._draft
+        draft.changed.connect(self._show)
+        draft.facts_changed.connect(self._facts_changed)
+        self.prompt.edited.connect(lambda text: draft.set_value("prompt", text))
+        self.negative.edited.connect(lambda text: draft.set_value("negative_prompt", text))
+        self.model.activated.connect(lambda row: draft.set_value("model", self.model.itemData(row)))
+        self.scheduler.activated.connect(lambda row: draft.set_value("scheduler", self.scheduler.itemData(row)))
+        self.schedule_type.activated.connect(
+            lambda row: draft.set_value("schedule_type", self.schedule_type.itemData(row))
+        )
+        for name in ("steps", "guidance_scale", "count"):
+            row = getattr(self, name)
+            row.edited.connect(lambda value, name=name: draft.set_value(name, value))
+            row.reset.connect(lambda name=name: draft.reset(name))
+        self.size_row.edited.connect(self._size_edited)
+        self.size_row.reset.connect(self._size_reset)
+        self.seed_row.typed.connect(self._seed_typed)
+        self.seed_row.lock_changed.connect(lambda locked: draft.set_value("seed_locked", locked))
+        self.seed_row.die_thrown.connect(draft.new_seed)
+        self.seed_row.reuse_wanted.connect(self.reuse_seed)
+        self.button.clicked.connect(self.generate)
+
+    # -- showing
+
+    @Slot()
+    def _facts_changed(self) -> None:
+        facts = self._draft.facts
+        with QSignalBlocker(self.model):
+            self.model.clear()
+            for known in self._draft.models:
+                self.model.addItem(known.name, known.key)
+            self.model.setCurrentIndex(self.model.findData(self._draft.value("model")))
+        self.model.setEnabled(bool(self._draft.models))
+        self.about.setText(facts.description if facts else "")
+        self.about.setVisible(bool(facts and facts.description))
+        controls = facts.controls if facts else ()
+        for name, part in {
+            "negative_prompt": self.negative_fold,
+            "steps": self.steps,
+            "guidance_scale": self.guidance_scale,
+            "scheduler": self.advanced,
+            "size": self.size_row,
+            "seed": self.seed_row,
+            "count": self.count,
+        }.items():
+            part.setVisible(name in controls)
+        if facts:
+            self.size_row.offer(facts.sizes, facts.min_size, facts.max_size, facts.multiple)
+            self._offer_schedulers(facts.schedulers)
+        for name in ("width", "scheduler", "schedule_type", "steps", "guidance_scale"):
+            self._show(name)
+        self._mark_unknown()
+        self._show_problem()
+
+    def _offer_schedulers(self, keys: tuple[str, ...]) -> None:
+        self.scheduler.clear()
+        for key in keys:
+            self.scheduler.addItem(SCHEDULERS[key].label, key)
+            about = translated_label("schedulers", SCHEDULERS[key].about)
+            self.scheduler.setItemData(self.scheduler.count() - 1, about, Qt.ItemDataRole.ToolTipRole)
+
+    def _offer_schedule_types(self) -> None:
+        scheduler = SCHEDULERS.get(self._draft.value("scheduler"))
+        types = scheduler.schedule_types if scheduler else ()
+        self.schedule_type.clear()
+        for key in types:
+            text, about = SCHEDULE_TYPES[key]
+            self.schedule_type.addItem(translated_label("schedulers", text), key)
+            row = self.schedule_type.count() - 1
+            self.schedule_type.setItemData(row, translated_label("schedulers", about), Qt.ItemDataRole.ToolTipRole)
+        self._schedule_row.setVisible(len(types) > 1)
+
+    @Slot(str)
+    def _show(self, name: str) -> None:
+        """Show the draft's value of ``name``."""
+        value = self._draft.value(name)
+        match name:
+            case "prompt":
+                self.prompt.set_text(value)
+                self._mark_unknown()
+            case "negative_prompt":
+                self.negative.set_text(value)
+                self.negative_fold.set_note(self.tr("in use") if value.strip() else "")
+            case "steps" | "guidance_scale" | "count":
+                row = getattr(self, name)
+                row.set_limits(*self._draft.limits(name))
+                row.set_value(value)
+            case "width" | "height":
+                self.size_row.set_size(self._draft.value("width"), self._draft.value("height"))
+            case "seed":
+                self.seed_row.set_seed(value)
+            case "seed_locked":
+                self.seed_row.set_locked(value)
+            case "scheduler":
+                self.scheduler.setCurrentIndex(self.scheduler.findData(value))
+                self._offer_schedule_types()
+                self._show("schedule_type")
+                self.steps.set_limits(*self._draft.limits("steps"))
+            case "schedule_type":
+                self.schedule_type.setCurrentIndex(self.schedule_type.findData(value))
+        self._show_problem()
+
+    def _mark_unknown(self) -> None:
+        facts = self._draft.facts
+        spans = self._draft.unknown_words() if facts else []
+        prompt = self._draft.value("prompt")
+        words = list(dict.fromkeys(prompt[start : start + length] for start, length in spans))
+        if not (facts and words):
+            self.prompt.mark([], "")
+            self.hint.hide()
+            return
+        named = ", ".join(f"“{word}”" for word in words[:3]) + ("…" if len(words) > 3 else "")
+        sentence = self.tr("{model} does not know {words}.").format(model=facts.name, words=named)
+        self.prompt.mark(spans, f"{sentence} {facts.description}".strip())
+        self.hint.setText(sentence)
+        self.hint.setToolTip(facts.description)
+        self.hint.show()
+
+    def _show_problem(self) -> None:
+        problem = self._draft.problem()
+        self.button.set_problem(" ".join(translated(problem)).strip() if problem else "")
+
+    # -- writing
+
+    @Slot(int, int)
+    def _size_edited(self, width: int, height: int) -> None:
+        self._draft.set_size(width, height)
+        self._show("width")  # a value that was snapped back to the old one changes nothing, but the box must
+
+    @Slot()
+    def _size_reset(self) -> None:
+        for name in ("width", "height"):
+            self._draft.reset(name)
+        self._show("width")
+
+    @Slot(str)
+    def _seed_typed(self, text: str) -> None:
+        if text.strip():
+            self._draft.set_value("seed", int(text))
+            self._draft.set_value("seed_locked", True)
+        else:
+            self._draft.set_value("seed_locked", False)

@@ -1,0 +1,49 @@
+"""The middle of the window: the welcome page, or the canvas with what the viewer has in front."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Slot
+from PySide6.QtWidgets import QStackedWidget, QWidget
+
+from desktop_app.ui.canvas import Canvas
+from desktop_app.ui.images import image_of
+from desktop_app.ui.viewer import Viewer
+from desktop_app.ui.welcome import Welcome
+
+
+class Stage(QStackedWidget):
+    """Brings the viewer's picture or preview onto the canvas, each of them once."""
+
+    def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._on_canvas: object = None
+        self.canvas = Canvas()
+        self.welcome = Welcome()
+        self.addWidget(self.welcome)
+        self.addWidget(self.canvas)
+        viewer.changed.connect(self.refresh)
+        self.refresh()
+
+    @Slot()
+    def refresh(self) -> None:
+        job, picture = self._viewer.job, self._viewer.picture
+        if job and job.preview:
+            self._put((job.preview, job.ended))
+        elif picture and picture.image is not None:
+            self._put(picture.image)
+        elif picture is None or picture.message:
+            self._put(None)
+        self.setCurrentWidget(self.welcome if job is None and picture is None else self.canvas)
+
+    def _put(self, content: object) -> None:
+        if content is self._on_canvas or (isinstance(content, tuple) and content == self._on_canvas):
+            return
+        self._on_canvas = content
+        job, picture = self._viewer.job, self._viewer.picture
+        if job and job.preview:
+            self.canvas.show_preview(image_of(job.preview), QSize(*job.request.size), dim=job.ended)
+        elif picture and picture.image is not None:
+            self.canvas.show_picture(picture.image)
+        else:
+            self.canvas.clear()

@@ -1,0 +1,68 @@
+"""Controls that leave the wheel to the page unless they have the focus, so that scrolling never changes a value."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QSlider, QSpinBox, QWidget
+
+
+def _wheel(widget: QWidget, event: QWheelEvent, handler) -> None:
+    if widget.hasFocus():
+        handler(event)
+    else:
+        event.ignore()
+
+
+class CalmSlider(QSlider):
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(Qt.Orientation.Horizontal, parent)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 (Qt's name)
+        _wheel(self, event, super().wheelEvent)
+
+
+class CalmSpinBox(QSpinBox):
+    """Without arrows of its own: a slider, the arrow keys and typing do the same."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
+        self.setKeyboardTracking(False)
+        self.setAlignment(Qt.AlignmentFlag.AlignRight)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 (Qt's name)
+        _wheel(self, event, super().wheelEvent)
+
+
+class CalmDoubleSpinBox(QDoubleSpinBox):
+    """Shows no more decimals than the value has."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+        self.setKeyboardTracking(False)
+        self.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self.setDecimals(2)
+
+    def textFromValue(self, value: float) -> str:  # noqa: N802 (Qt's name)
+        return self.locale().toString(round(value, 2), "g", 6)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 (Qt's name)
+        _wheel(self, event, super().wheelEvent)
+
+
+class CalmComboBox(QComboBox):
+    """May be narrower than its longest entry."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(6)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 (Qt's name)
+        _wheel(self, event, super().wheelEvent)

@@ -1,0 +1,97 @@
+"""A text box that grows with its text, up to six lines, and can underline words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QEvent, QSize, Signal, Slot
+from PySide6.QtGui import QHelpEvent, QResizeEvent, QTextCharFormat, QTextCursor
+from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QTextEdit, QToolTip, QWidget
+
+from desktop_app.ui import theme
+
+MOST_LINES = 6
+
+
+class PromptEdit(QPlainTextEdit):
+    """Plain text; Tab moves on to the next control."""
+
+    edited = Signal(str)
+    """The user changed the text."""
+
+    def __init__(self, name: str, tip: str, *, least_lines: int, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._least = least_lines
+        self._tip = tip
+        self._marked: list[tuple[int, int]] = []
+        self._mark_tip = ""
+        self.setAccessibleName(name)
+        self.setAccessibleDescription(tip)
+        self.setTabChangesFocus(True)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setFont(theme.sized(self.font(), theme.FONT_LARGE))
+        self.document().setDocumentMargin(4)
+        self.document().documentLayout().documentSizeChanged.connect(self._grow)
+        self.textChanged.connect(self._text_changed)
+        self._grow()
+
+    def set_text(self, text: str) -> None:
+        """Replace the text; Ctrl+Z brings the old one back."""
+        if text == self.toPlainText():
+            return
+        cursor = QTextCursor(self.document())
+        cursor.select(QTextCursor.SelectionType.Document)
+        cursor.insertText(text)
+
+    def mark(self, words: Sequence[tuple[int, int]], tip: str) -> None:
+        """Underline (start, length) spans, given in characters; ``tip`` explains them where the pointer rests."""
+        self._mark_tip = tip
+        text = self.toPlainText()
+        self._marked = [_utf16_span(text, start, length) for start, length in words]
+        look = QTextCharFormat()
+        look.setUnderlineStyle(QTextCharFormat.UnderlineStyle.DotLine)
+        look.setUnderlineColor(theme.color("warning"))
+        selections = []
+        for start, end in self._marked:
+            selection = QTextEdit.ExtraSelection()
+            selection.cursor = QTextCursor(self.document())
+            selection.cursor.setPosition(start)
+            selection.cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
+            selection.format = look
+            selections.append(selection)
+        self.setExtraSelections(selections)
+
+    def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
+        return QSize(super().sizeHint().width(), self.height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 (Qt's name)
+        super().resizeEvent(event)
+        self._grow()
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+            QToolTip.showText(event.globalPos(), self.tip_at(event), self)
+            return True
+        return super().event(event)
+
+    def tip_at(self, event: QHelpEvent) -> str:
+        """The explanation of the marked word under the pointer, else the box's own."""
+        at = self.cursorForPosition(self.viewport().mapFrom(self, event.pos())).position()
+        return self._mark_tip if any(start <= at <= end for start, end in self._marked) else self._tip
+
+    @Slot()
+    def _grow(self) -> None:
+        lines = min(MOST_LINES, max(self._least, int(self.document().size().height())))
+        margins = self.contentsMargins()
+        extra = margins.top() + margins.bottom() + 2 * int(self.document().documentMargin())
+        self.setFixedHeight(lines * self.fontMetrics().lineSpacing() + extra)
+
+    @Slot()
+    def _text_changed(self) -> None:
+        self.edited.emit(self.toPlainText())
+
+
+def _utf16_span(text: str, start: int, length: int) -> tuple[int, int]:
+    """(start, end) as the text document counts: in UTF-16 code units."""
+    before = len(text[:start].encode("utf-16-le", "surrogatepass")) // 2
+    return before, before + len(text[start : start + length].encode("utf-16-le", "surrogatepass")) // 2
