@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QApplication
 
 import desktop_app
 from desktop_app.core.frames import Frames
-from desktop_app.core.paths import APP, AppPaths, app_paths, bundled_models_dir
+from desktop_app.core.paths import APP, AppPaths, app_paths
 from desktop_app.core.result import Result
 from desktop_app.studio import diagnostics
 from desktop_app.studio.background import Background
@@ -69,7 +69,7 @@ class Program(QObject):
         self.paths = paths
         self.background = Background(self)
         self.settings = SettingsStore(paths.settings, self.background, self)
-        self.models = ModelList((bundled_models_dir(), paths.models), self.background, self)
+        self.models = ModelList(paths.model_folders, self.background, self)
         self.draft = Draft(self.models, paths.session, self.background, self)
         self.saver = Saver(self.settings, paths)
         self.transport = transport or (self._engine_here() if in_process else self._engine_process())
@@ -127,7 +127,7 @@ class Program(QObject):
     def _setting_changed(self, key: str) -> None:
         match key:
             case "theme":
-                apply_theme(QApplication.instance(), self.settings.get("theme"))
+                apply_theme(application(), self.settings.get("theme"))
             case "output_folder":
                 self.pictures.refresh()
             case "device" | "idle_minutes":
@@ -144,7 +144,7 @@ class Program(QObject):
         return ProcessTransport(self._engine_arguments, self.paths.engine_log)
 
     def _engine_arguments(self) -> Sequence[str]:
-        models = [f"--models={folder}" for folder in (bundled_models_dir(), self.paths.models)]
+        models = [f"--models={folder}" for folder in self.paths.model_folders]
         device, idle = self.settings.get("device"), self.settings.get("idle_minutes")
         return [*models, f"--cache={self.paths.cache}", f"--device={device}", f"--idle={idle}"]
 
@@ -152,8 +152,7 @@ class Program(QObject):
         def start():
             from desktop_app.engine.engine import Engine
 
-            models = (bundled_models_dir(), self.paths.models)
-            return Engine(models=models, cache=self.paths.cache, device=self.settings.get("device"))
+            return Engine(models=self.paths.model_folders, cache=self.paths.cache, device=self.settings.get("device"))
 
         def serve(*arguments, **options):
             from desktop_app.engine.engine import serve
@@ -161,6 +160,12 @@ class Program(QObject):
             return serve(*arguments, **options)
 
         return InProcessTransport(start, serve)
+
+
+def application() -> QApplication:
+    """The one application object of this process, made when there is none yet."""
+    running = QApplication.instance()
+    return running if isinstance(running, QApplication) else QApplication([APP])
 
 
 def run(*, data_dir: Path | None, in_process: bool, debug: bool, quit_after: float | None = None) -> int:
@@ -176,7 +181,7 @@ def run(*, data_dir: Path | None, in_process: bool, debug: bool, quit_after: flo
 
 
 def _run_window(paths: AppPaths, *, in_process: bool, quit_after: float | None) -> int:
-    app = QApplication.instance() or QApplication([APP])
+    app = application()
     app.setApplicationName(APP)
     app.setApplicationDisplayName(APP)
     app.setApplicationVersion(desktop_app.__version__)

@@ -32,8 +32,11 @@ def _byte_alphabet() -> list[str]:
     return [chr(byte) if byte in printable else next(others) for byte in range(256)]
 
 
-def tiny_tokenizer() -> CLIPTokenizer:
-    """A CLIP tokenizer that knows :data:`WORDS` as whole words and spells everything else out byte by byte."""
+def tiny_tokenizer(size: int = 0) -> CLIPTokenizer:
+    """A CLIP tokenizer that knows :data:`WORDS` as whole words and spells everything else out byte by byte.
+
+    Tokens that no text contains fill it up to ``size``.
+    """
     letters = _byte_alphabet()
     vocabulary = dict.fromkeys([*letters, *(letter + "</w>" for letter in letters)])
     merges: dict[str, None] = {}
@@ -43,7 +46,8 @@ def tiny_tokenizer() -> CLIPTokenizer:
             merges[f"{parts[0]} {parts[1]}"] = None
             parts[:2] = [parts[0] + parts[1]]
             vocabulary[parts[0]] = None
-    tokens = [*vocabulary, START, END]
+    fillers = (f"<filler {index}>" for index in range(size - len(vocabulary) - 2))
+    tokens = [*vocabulary, *fillers, START, END]
     return CLIPTokenizer(
         vocab={token: index for index, token in enumerate(tokens)},
         merges=[tuple(merge.split(" ")) for merge in merges],

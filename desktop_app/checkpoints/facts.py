@@ -51,7 +51,7 @@ def read_model_facts(folder: Path) -> ModelFacts:
     own = _read_own(folder / FACTS_FILE)
     try:
         return _merge(folder, family_key, family, own)
-    except (KeyError, TypeError, ValueError, IndexError) as problem:
+    except (AttributeError, KeyError, TypeError, ValueError, IndexError) as problem:
         raise AppError("model.facts", file=str(folder / FACTS_FILE), reason=str(problem)) from problem
 
 
@@ -76,7 +76,7 @@ def _family_of(folder: Path) -> str:
         kind = json.loads(index.read_text(encoding="utf-8"))["_class_name"]
     except OSError as problem:
         raise AppError("model.missing-file", model=folder.name, file=index.name) from problem
-    except (ValueError, KeyError, TypeError) as problem:
+    except (ValueError, KeyError, TypeError, RecursionError) as problem:
         raise AppError("model.damaged", model=folder.name, file=index.name, reason="is not valid") from problem
     for key, family in FAMILIES.items():
         if kind in family.pipelines:
@@ -89,7 +89,7 @@ def _read_own(path: Path) -> Mapping[str, Any]:
         own = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         raise AppError("model.facts", file=str(path), reason="it is not valid JSON") from problem
     if not isinstance(own, Mapping) or own.get("format") != FACTS_VERSION:
         raise AppError("model.facts", file=str(path), reason=f"its format is not {FACTS_VERSION}")
@@ -107,6 +107,8 @@ def _merge(folder: Path, family_key: str, family: Family, own: Mapping[str, Any]
     sizes = [(int(width), int(height)) for width, height in own.get("sizes", family.sizes)]
     if size is not None:
         sizes = [size, *(other for other in sizes if other != size)]
+    if not sizes:
+        raise ValueError("it offers no size")
     return ModelFacts(
         key=folder.name,
         name=str(own.get("name", folder.name)),

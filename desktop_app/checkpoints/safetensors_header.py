@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +27,8 @@ def read_header(path: Path) -> dict[str, Any]:
             length = int.from_bytes(prefix, "little")
             if size < 8:
                 raise ValueError(f"is only {size} bytes long")
-            if prefix.lstrip()[:1] == b"<":
-                raise ValueError("is a web page, not a model; the download probably asked to sign in")
-            if prefix.startswith(b"version "):
-                raise ValueError("is a Git LFS pointer; the weights themselves were never downloaded")
-            if length > MAX_HEADER or length > size - 8:
-                raise ValueError("is cut off, or is not a safetensors file")
+            if length > min(MAX_HEADER, size - 8):
+                raise ValueError(_what_it_is(prefix))
             header = json.loads(file.read(length))
     except OSError as problem:
         raise ValueError(f"cannot be read ({problem.strerror})") from problem
@@ -42,6 +37,15 @@ def read_header(path: Path) -> dict[str, Any]:
     if not isinstance(header, dict):
         raise ValueError("has a damaged header")
     return header
+
+
+def _what_it_is(prefix: bytes) -> str:
+    """What a file is that begins with ``prefix`` where a header's length should stand."""
+    if prefix.lstrip()[:1] == b"<":
+        return "is a web page, not a model; the download probably asked to sign in"
+    if prefix.startswith(b"version "):
+        return "is a Git LFS pointer; the weights themselves were never downloaded"
+    return "is cut off, or is not a safetensors file"
 
 
 def check_safetensors(path: Path) -> None:
@@ -61,16 +65,14 @@ def _header_length(path: Path) -> int:
         return int.from_bytes(file.read(8), "little")
 
 
-def _tensor_end(name: str, tensor: object) -> int:
+def _tensor_end(name: str, tensor: Any) -> int:
     """Offset of the first byte after the tensor's data; checks that its span fits its dtype and shape."""
-    if not isinstance(tensor, Mapping):
-        raise ValueError(f"has a damaged header (at {name})")
     try:
         begin, end = tensor["data_offsets"]
-        count = math.prod(tensor["shape"])
-        valid = 0 <= begin <= end and min(tensor["shape"], default=0) >= 0
-        if not valid or (end - begin) * 8 != count * BITS[tensor["dtype"]]:
-            raise ValueError(f"has a damaged header (at {name})")
-    except (KeyError, TypeError) as problem:
-        raise ValueError(f"has a damaged header (at {name})") from problem
-    return end
+        shape = tensor["shape"]
+        valid = 0 <= begin <= end and min(shape, default=0) >= 0
+        if valid and (end - begin) * 8 == math.prod(shape) * BITS[tensor["dtype"]]:
+            return end
+    except (KeyError, TypeError, ValueError):
+        pass  # what is missing or no number is as wrong as what does not fit
+    raise ValueError(f"has a damaged header (at {name})")

@@ -83,7 +83,10 @@ def _packages(problems: list[str]) -> dict[str, str | None]:
 def _qt_problem() -> str | None:
     """Why Qt's widgets cannot be loaded, tried in a process of its own; None when they can."""
     attempt = [sys.executable, "-c", "import PySide6.QtWidgets"]
-    done = subprocess.run(attempt, capture_output=True, text=True, errors="replace", timeout=_QT_SECONDS, check=False)
+    try:
+        done = subprocess.run(attempt, capture_output=True, text=True, errors="replace", timeout=_QT_SECONDS)
+    except subprocess.TimeoutExpired:
+        return f"it did not load within {_QT_SECONDS} s"
     if done.returncode == 0:
         return None
     lines = done.stderr.strip().splitlines()

@@ -24,7 +24,7 @@ from desktop_app.core.events import Cancelled, Event, Failed, Notice, Picture
 from desktop_app.core.paths import AppPaths, app_paths
 from desktop_app.core.request import GenerationRequest, default_request, validate
 from desktop_app.core.settings import BY_KEY, load_settings
-from desktop_app.export.pictures import Saved, format_of, save_as, save_picture
+from desktop_app.export.pictures import Saved, check_template, format_of, save_as, save_picture
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -132,6 +132,8 @@ def _target(output: str | None, settings: dict[str, Any], paths: AppPaths) -> _T
         file = folder
         format_of(file)
         folder = file.parent
+    elif problem := check_template(settings["file_name"]):
+        raise AppError(problem.id, **problem.values)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

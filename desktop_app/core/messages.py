@@ -130,12 +130,12 @@ ENGLISH: dict[str, tuple[str, str]] = {
     # command line
     "display.none": (
         "There is no display to open a window on.",
-        "Pictures can be made without one: python main.py generate \"a red house on green hills at sunset\" -o house.png",
+        'Pictures can be made without one: python main.py generate "a red house on green hills at sunset" -o house.png',
     ),
     "qt.libraries": (
         "Qt could not start: {reason}.",
-        "On Debian or Ubuntu: sudo apt-get install libegl1 libgl1 libxkbcommon0 libdbus-1-3 libfontconfig1"
-        " libxcb-cursor0",
+        "On Debian or Ubuntu: sudo apt-get install libegl1 libgl1 libglib2.0-0 libxkbcommon0 libdbus-1-3"
+        " libfontconfig1 libxcb-cursor0",
     ),
     "dependency.missing": (
         "The Python package {package} is not installed here.",

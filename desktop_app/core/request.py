@@ -150,17 +150,13 @@ def _scheduler_problems(request: GenerationRequest, facts: ModelFacts) -> list[A
     if request.schedule_type not in scheduler.schedule_types:
         types = ", ".join(scheduler.schedule_types)
         found.append(
-            RequestError(
-                "schedule-type.unknown", scheduler=scheduler.label, value=request.schedule_type, known=types
-            )
+            RequestError("schedule-type.unknown", scheduler=scheduler.label, value=request.schedule_type, known=types)
         )
     if not 1 <= request.steps <= MAX_STEPS:
         found.append(RequestError("steps.range", value=request.steps, low=1, high=MAX_STEPS))
     elif request.steps > scheduler.max_steps:
         found.append(
-            RequestError(
-                "steps.scheduler", scheduler=scheduler.label, value=request.steps, high=scheduler.max_steps
-            )
+            RequestError("steps.scheduler", scheduler=scheduler.label, value=request.steps, high=scheduler.max_steps)
         )
     return found
 

@@ -101,7 +101,7 @@ def load_settings(path: Path) -> tuple[dict[str, Any], Message | None]:
             raise ValueError("not an object")
     except FileNotFoundError:
         return values, None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         kept = path.with_suffix(".damaged.json")
         try:
             path.replace(kept)
@@ -117,6 +117,4 @@ def save_settings(path: Path, values: Mapping[str, Any]) -> None:
     try:
         replace_file(path, json.dumps(dict(values), indent=2, ensure_ascii=False).encode())
     except OSError as problem:
-        raise AppError(
-            "save.folder", folder=str(path.parent), reason=problem.strerror or str(problem)
-        ) from problem
+        raise AppError("save.folder", folder=str(path.parent), reason=problem.strerror or str(problem)) from problem

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import asdict
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from desktop_app.core import events as ev
+from desktop_app.core.errors import RequestError
 from desktop_app.core.frames import Frames
 from desktop_app.core.messages import Message
 from desktop_app.core.result import Result, RunRecord
@@ -25,7 +26,7 @@ class WireError(Exception):
     """The other side sent something that is not a message: it is broken and must be ended."""
 
 
-def write_message(stream: BinaryIO, header: dict[str, Any], body: bytes = b"") -> None:
+def write_message(stream: IO[bytes], header: dict[str, Any], body: bytes = b"") -> None:
     """Send one message and flush. Raises ``OSError`` (``BrokenPipeError``) when the other side is gone."""
     text = json.dumps({**header, "size": len(body)}, ensure_ascii=True).encode()
     stream.write(_LENGTH.pack(len(text)) + text)
@@ -34,7 +35,7 @@ def write_message(stream: BinaryIO, header: dict[str, Any], body: bytes = b"") -
     stream.flush()
 
 
-def read_message(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
+def read_message(stream: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
     """Receive one message, or None when the other side closed between messages. Raises ``WireError``."""
     prefix = stream.read(_LENGTH.size)
     if not prefix:
@@ -47,14 +48,14 @@ def read_message(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
     try:
         header = json.loads(_read_exactly(stream, length))
         size = header["size"]
-    except (ValueError, KeyError, TypeError) as problem:
+    except (ValueError, KeyError, TypeError, RecursionError) as problem:
         raise WireError("a header that is not JSON") from problem
     if not isinstance(size, int) or not 0 <= size <= MAX_BODY:
         raise WireError(f"a body of {size!r} bytes")
     return header, _read_exactly(stream, size)
 
 
-def _read_exactly(stream: BinaryIO, size: int) -> bytes:
+def _read_exactly(stream: IO[bytes], size: int) -> bytes:
     data = stream.read(size)
     if len(data) < size:
         raise WireError("the stream ended inside a message")
@@ -112,7 +113,7 @@ def unpack_event(header: dict[str, Any], body: bytes) -> ev.Event:
                 return ev.Cancelled()
             case other:
                 raise WireError(f"an unknown event {other!r}")
-    except (KeyError, TypeError, ValueError) as problem:
+    except (KeyError, TypeError, ValueError, RequestError) as problem:
         raise WireError(f"a malformed event {header.get('event')!r}") from problem
 
 
@@ -125,4 +126,7 @@ def _pixels(frames: Frames | None) -> bytes:
 
 
 def _frames(header: dict[str, Any], body: bytes) -> Frames | None:
-    return Frames(*header["shape"], body) if header["shape"] else None
+    if not header["shape"]:
+        return None
+    count, height, width = header["shape"]
+    return Frames(count, height, width, body)

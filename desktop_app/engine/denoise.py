@@ -12,6 +12,9 @@ from torch import Tensor
 
 from desktop_app.engine.guidance import Predict
 
+PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
+"""What a denoiser may be trained to say; see :func:`denoised_estimate`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Denoised:

@@ -26,7 +26,7 @@ import desktop_app
 from desktop_app.core.files import replace_file
 from desktop_app.core.messages import Message
 from desktop_app.core.result import RunRecord
-from desktop_app.engine.guidance import BATCHED, TWO_PASS
+from desktop_app.engine.guidance import BATCHED
 
 CUDA_COMMAND = (
     'python3 -m pip install --force-reinstall "torch>=2.6,<2.14" --index-url https://download.pytorch.org/whl/cu128'
@@ -46,14 +46,13 @@ class Device:
     """Of the denoiser."""
     threads: int
 
-    def record(self, guidance_form: str | None = None) -> RunRecord:
+    def record(self, guidance_form: str = BATCHED) -> RunRecord:
         """This device for the recipe of a picture."""
-        usual = BATCHED if self.torch_device.type == "cuda" else TWO_PASS
         return RunRecord(
             device=self.torch_device.type,
             device_name=self.name,
             dtype=str(self.dtype).removeprefix("torch."),
-            guidance_form=guidance_form or usual,
+            guidance_form=guidance_form,
             threads=self.threads,
             versions=versions(),
         )
@@ -92,11 +91,17 @@ def device_of_kind(kind: str, cache: Path) -> Device:
     """The device of an available ``kind``: "cuda", "mps" or "cpu"."""
     threads = usable_cores()
     if kind == "cuda":
-        return Device(torch.device("cuda"), torch.cuda.get_device_name(), torch.float16, threads)
+        name = torch.cuda.get_device_name()
+        return Device(torch.device("cuda"), name, cuda_dtype(name), threads)
     if kind == "mps":
         return Device(torch.device("mps"), f"{processor_name()} GPU", torch.float16, threads)
     torch.set_num_threads(threads)
     return Device(torch.device("cpu"), processor_name(), cpu_dtype(cache), threads)
+
+
+def cuda_dtype(name: str) -> torch.dtype:
+    """float16, but float32 on the GTX 16 cards, which are known to give black pictures in float16."""
+    return torch.float32 if "GTX 16" in name else torch.float16
 
 
 def is_available(kind: str) -> bool:

@@ -235,7 +235,8 @@ def _picture(job: _Job, index: int) -> Iterator[Event]:
     yield Decoding(index)
     pixels = model.decode(latents)
     result = Result(request=request, run=job.run, seconds=round(time.monotonic() - started, 3), steps_done=step)
-    yield Picture(index, Frames(*pixels.shape[:3], pixels.numpy().tobytes()), result)
+    count, height, width, _ = pixels.shape
+    yield Picture(index, Frames(count, height, width, pixels.numpy().tobytes()), result)
 
 
 def _require_finite(latents: Tensor) -> None:

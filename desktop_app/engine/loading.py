@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, cast
 
 import torch
 from accelerate import init_empty_weights
@@ -34,7 +34,6 @@ _BAD_CONFIG = (
 """What diffusers and transformers raise, between them, for a configuration that makes no sense."""
 REPORT_EVERY = 1 / 50
 """Of the whole model, between two Loading events."""
-Module = TypeVar("Module", bound=nn.Module)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +83,8 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
     return data
 
 
-def build_empty(part: Part, build: Callable[[dict[str, Any]], Module]) -> Module:
-    """``build(config)`` without memory for its parameters; buffers that the code computes are real.
+def build_empty(part: Part, build: Callable[[dict[str, Any]], Any]) -> Any:
+    """The module ``build(config)`` without memory for its parameters; buffers that the code computes are real.
 
     Raises ``AppError`` when the configuration makes no sense.
     """
@@ -183,7 +182,7 @@ def read_tensor(part: Part, stream: FileIO, stored: StoredTensor) -> Tensor:
     if stored.dtype not in DTYPES:
         raise part.damaged(file, f"holds {stored.name} in the unknown format {stored.dtype}")
     data = torch.empty(stored.size, dtype=torch.uint8)
-    view = memoryview(data.numpy())
+    view = memoryview(cast(Any, data.numpy()))
     try:
         stream.seek(stored.begin)
         while len(view):

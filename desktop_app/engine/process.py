@@ -98,7 +98,7 @@ def _handle(engine: Any, message: dict[str, Any], inbox: Inbox, outbox: BinaryIO
         request,
         inbox.stops[job],
         preview=message["preview"],
-        replay=RunRecord(**replay) if replay else None,
+        replay=RunRecord.from_json(replay) if replay else None,
     )
     for event in events:
         _send(outbox, job, event)

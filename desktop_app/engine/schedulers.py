@@ -15,7 +15,8 @@ from diffusers.schedulers.scheduling_lcm import LCMScheduler
 from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 
 from desktop_app.core.catalog import SCHEDULERS as FACTS
-from desktop_app.core.errors import RequestError
+from desktop_app.core.errors import AppError, RequestError
+from desktop_app.engine.denoise import PREDICTION_TYPES
 
 SCHEDULERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "ddim": (DDIMScheduler, {}),
@@ -43,17 +44,24 @@ _NO_SAMPLE_PREDICTION = ("euler-a",)
 def build_scheduler(key: str, schedule_type: str, config: Mapping[str, Any], steps: int, model: str) -> Any:
     """A fresh scheduler ``key`` for the model whose own scheduler has ``config``.
 
-    Noise schedule, prediction type and timestep spacing are kept from the model. Raises ``RequestError`` where the
-    model (``model`` is its name) does not allow this scheduler or so many ``steps``.
+    Noise schedule, prediction type and timestep spacing are kept from the model. Raises ``AppError`` when the config
+    makes no sense, and ``RequestError`` where the model (``model`` is its name) does not allow this scheduler or so
+    many ``steps``.
     """
     cls, changes = SCHEDULERS[key]
     label = FACTS[key].label
-    if config.get("prediction_type") == "sample" and key in _NO_SAMPLE_PREDICTION:
+    prediction_type = config.get("prediction_type", "epsilon")
+    if prediction_type == "sample" and key in _NO_SAMPLE_PREDICTION:
         known = ", ".join(other for other in SCHEDULERS if other not in _NO_SAMPLE_PREDICTION)
         raise RequestError("scheduler.unsupported", model=model, scheduler=label, known=known)
-    scheduler: Any = cls.from_config(
-        dict(config), **_LATENT, **_OTHER_SPACINGS, **SCHEDULE_TYPES[schedule_type], **changes
-    )
+    try:
+        if prediction_type not in PREDICTION_TYPES:
+            raise ValueError(f"prediction type {prediction_type!r}")
+        changes = {**_LATENT, **_OTHER_SPACINGS, **SCHEDULE_TYPES[schedule_type], **changes}
+        scheduler = cls.from_config(dict(config), **changes)
+    except (TypeError, ValueError, NotImplementedError, ArithmeticError) as problem:
+        reason = f"cannot be used ({problem})"
+        raise AppError("model.damaged", model=model, file="scheduler_config.json", reason=reason) from problem
     longest = scheduler.config.num_train_timesteps
     if cls is LCMScheduler:
         longest = min(longest, scheduler.config.original_inference_steps)

@@ -67,7 +67,7 @@ class GenerationThread(QThread):
     """EngineReady: a (new) engine is up."""
     engine_stopped = Signal(object)
     """Message: the engine is gone and could not be started again."""
-    event = Signal(int, object)
+    happened = Signal(int, object)
     """(job, Event). Ends with one of ``events.END``; pictures come through :attr:`picture` instead."""
     picture = Signal(int, int, object)
     """(job, index, FinishedPicture): saved already."""
@@ -152,7 +152,7 @@ class GenerationThread(QThread):
 
     def _refuse(self, order: Order) -> bool:
         message = Message("engine.not-starting", {"reason": "the log says more"})
-        self.event.emit(order.job, Cancelled() if order.job in self._cancelled else Failed(message))
+        self.happened.emit(order.job, Cancelled() if order.job in self._cancelled else Failed(message))
         return False
 
     def _carry_out(self, order: Order) -> bool:
@@ -161,17 +161,17 @@ class GenerationThread(QThread):
         One of the two doors where an unexpected error becomes a message.
         """
         if order.job in self._cancelled:
-            self.event.emit(order.job, Cancelled())
+            self.happened.emit(order.job, Cancelled())
             return True
         try:
             for event in self._transport.run(order.job, order.request, preview=order.preview, replay=order.replay):
                 self._pass_on(order.job, event)
         except EngineDied as problem:
-            self.event.emit(order.job, self._end_of(order.job, str(problem)))
+            self.happened.emit(order.job, self._end_of(order.job, str(problem)))
             return self._open()
         except Exception as problem:  # a defect of ours must not leave the job running for ever
             message = Message("engine.failed", {"reason": str(problem) or type(problem).__name__})
-            self.event.emit(order.job, Failed(message, traceback.format_exc()))
+            self.happened.emit(order.job, Failed(message, traceback.format_exc()))
         self._cancelled.discard(order.job)
         return True
 
@@ -182,7 +182,7 @@ class GenerationThread(QThread):
 
     def _pass_on(self, job: int, event: Event) -> None:
         if not isinstance(event, Picture):
-            self.event.emit(job, event)
+            self.happened.emit(job, event)
             return
         try:
             saved = self._save(event.frames, event.result)

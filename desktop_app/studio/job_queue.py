@@ -101,7 +101,7 @@ class JobQueue(QObject):
         thread.engine_starting.connect(self._engine_starting)
         thread.engine_ready.connect(self._engine_ready)
         thread.engine_stopped.connect(self._engine_stopped)
-        thread.event.connect(self._event)
+        thread.happened.connect(self._event)
         thread.picture.connect(self._picture)
 
     @property

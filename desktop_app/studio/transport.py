@@ -22,7 +22,6 @@ from desktop_app.core.request import GenerationRequest
 from desktop_app.core.result import RunRecord
 from desktop_app.core.wire import WireError, read_message, unpack_event, write_message
 
-
 _LOG_BYTES = 1_000_000
 """An engine's log that has grown beyond this starts anew with the next engine."""
 

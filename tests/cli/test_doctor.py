@@ -62,7 +62,10 @@ def test_a_torch_that_does_not_load_is_named(data_dir: Path, tmp_path: Path, pyt
     broken = tmp_path / "broken" / "torch"
     broken.mkdir(parents=True)
     (broken / "__init__.py").write_text("raise OSError('libtorch_cpu.so: cannot open shared object file')")
-    script = "import sys; sys.path.insert(0, sys.argv.pop(1)); from desktop_app.cli import main; sys.exit(main(sys.argv[1:]))"
+    script = (
+        "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+        "from desktop_app.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
     command = [python[0], "-c", script, str(broken.parent), "doctor", "--data-dir", str(data_dir)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr

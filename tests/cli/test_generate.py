@@ -172,6 +172,15 @@ def test_an_output_that_cannot_be_written_is_named_before_the_work(
     assert "Pictures cannot be written to" in capsys.readouterr().err
 
 
+def test_a_template_that_cannot_be_used_is_named_before_the_work(
+    generate: Run, data_dir: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "desktop_app.engine.engine", None)
+    (data_dir / "settings.json").write_text('{"file_name": "{oops}"}')
+    assert generate("x") == 1
+    assert "The file name template “{oops}” cannot be used: it names {oops}." in capsys.readouterr().err
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks /proc which file it is")
 def test_a_picture_that_cannot_be_saved_is_kept_elsewhere(
     generate: Run, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
@@ -182,7 +191,7 @@ def test_a_picture_that_cannot_be_saved_is_kept_elsewhere(
     monkeypatch.setattr("tempfile.tempdir", str(spare))
 
     def full(descriptor: int) -> None:
-        if os.readlink(f"/proc/self/fd/{descriptor}").startswith(str(target)):
+        if Path(f"/proc/self/fd/{descriptor}").readlink().is_relative_to(target):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real_fsync(descriptor)
 

@@ -94,7 +94,7 @@ def test_the_entry_opens_the_window(tmp_path: Path) -> None:
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
     done = subprocess.run(command, cwd=entry["Path"], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert (data / "logs" / "safelight.log").is_file()
+    assert (data / "window.json").is_file(), "a window that was open remembers where it stood"
 
 
 @linux

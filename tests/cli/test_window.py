@@ -72,7 +72,10 @@ def test_the_options_reach_the_window(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 def test_a_package_that_the_commands_need_is_named(python: list[str], tmp_path: Path) -> None:
     (tmp_path / "platformdirs.py").write_text("raise ModuleNotFoundError('no', name='platformdirs')")
-    script = "import sys; sys.path.insert(0, sys.argv.pop(1)); from desktop_app.cli import main; sys.exit(main(sys.argv[1:]))"
+    script = (
+        "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+        "from desktop_app.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
     command = [python[0], "-c", script, str(tmp_path), "doctor"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1

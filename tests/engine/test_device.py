@@ -99,6 +99,12 @@ def test_an_nvidia_card_behind_a_cpu_only_torch_is_noticed(tmp_path, monkeypatch
         assert nvidia_gpu() is None
 
 
+def test_cards_that_overflow_in_half_precision_get_float32():
+    assert device.cuda_dtype("NVIDIA GeForce GTX 1660 SUPER") == torch.float32
+    assert device.cuda_dtype("NVIDIA GeForce RTX 4090") == torch.float16
+    assert device.cuda_dtype("NVIDIA GeForce GTX 1080") == torch.float16
+
+
 def test_running_out_of_memory_is_recognised():
     assert ran_out_of_memory(MemoryError())
     assert ran_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))

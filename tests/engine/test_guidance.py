@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -51,13 +53,27 @@ def test_guidance_one_skips_the_unconditional_pass(engine: Engine, model):
         without = pictures(run(engine, request_for(steps=3, guidance_scale=1.0)))
     finally:
         handle.remove()
-    assert (guided_calls, len(calls) - guided_calls) == (6, 3)
-    assert with_guidance[0].result.run.guidance_form == TWO_PASS
+    assert [len(arguments[0]) for arguments in calls] == [2] * guided_calls + [1] * 3
+    assert guided_calls == 3
+    assert with_guidance[0].result.run.guidance_form == BATCHED
     assert without[0].result.run.guidance_form == NONE
     assert with_guidance[0].frames != without[0].frames
 
 
 def test_forms_by_device():
-    assert choose_form(CPU, 7.0, 64 * 64) == TWO_PASS
-    assert choose_form(CPU, 1.0, 64 * 64) == NONE
-    assert choose_form(torch.device("mps"), 7.0, 64 * 64) == TWO_PASS
+    for device in (CPU, torch.device("mps")):
+        assert choose_form(device, 7.0, 16 * 16) == BATCHED
+        assert choose_form(device, 7.0, 96 * 64) == TWO_PASS
+        assert choose_form(device, 1.0, 16 * 16) == NONE
+
+
+def test_large_pictures_take_two_passes(engine: Engine, monkeypatch):
+    monkeypatch.setattr("desktop_app.engine.guidance.BATCHED_UP_TO", 8 * 8)
+    small, large = (pictures(run(engine, request_for(width=width)))[0].result.run for width in (64, 96))
+    assert (small.guidance_form, large.guidance_form) == (BATCHED, TWO_PASS)
+
+
+def test_reproduce_repeats_the_form(engine: Engine):
+    record = dataclasses.replace(engine.ready().run, guidance_form=TWO_PASS)
+    separate = pictures(run(engine, request_for(steps=20, guidance_scale=9.0), replay=record))[0]
+    assert separate.result.run == record

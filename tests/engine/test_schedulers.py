@@ -9,7 +9,7 @@ import torch
 
 from desktop_app.core import catalog
 from desktop_app.core.catalog import FAMILIES, SCHEDULERS
-from desktop_app.core.errors import RequestError
+from desktop_app.core.errors import AppError, RequestError
 from desktop_app.engine import families, schedulers
 from desktop_app.engine.denoise import Denoised, denoise
 from desktop_app.engine.schedulers import build_scheduler
@@ -114,3 +114,14 @@ def test_a_model_with_a_short_schedule_refuses_more_steps_than_it_has():
 def test_euler_a_is_refused_for_models_that_predict_the_picture():
     with pytest.raises(RequestError, match="does not work with the scheduler Euler a"):
         build_scheduler("euler-a", "default", config(prediction_type="sample"), 4, "Tiny")
+
+
+@pytest.mark.parametrize("key", SCHEDULERS)
+@pytest.mark.parametrize(
+    "nonsense",
+    [{"prediction_type": "guess"}, {"beta_schedule": "guess"}, {"num_train_timesteps": "many"}, {"beta_start": None}],
+    ids=str,
+)
+def test_a_scheduler_config_that_makes_no_sense(key, nonsense):
+    with pytest.raises(AppError, match=r"The model Tiny is damaged: scheduler_config.json cannot be used"):
+        build_scheduler(key, "default", config(**nonsense), 4, "Tiny")

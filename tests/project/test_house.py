@@ -86,6 +86,14 @@ def test_readme_links_to_what_exists() -> None:
         assert target.startswith("http") or (ROOT / target).exists(), target
 
 
+def test_contributing_names_files_that_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:[\w.]+/)+[\w.]*|[\w]+\.(?:py|toml|md))`", text)
+    assert len(named) > 20
+    for name in named:
+        assert (ROOT / name).exists() or (ROOT / "desktop_app" / name).exists(), name
+
+
 def test_readme_installs_what_the_error_message_names() -> None:
     packages = re.findall(r"\blib[\w.+-]+", ENGLISH["qt.libraries"][1])
     assert packages

@@ -36,41 +36,63 @@ class Tokens:
 
 @dataclass
 class StableDiffusion:
-    """One loaded model. All tensors live on ``device``; ``scheduler_config`` is the model's own scheduler's."""
+    """One loaded model; all its tensors live on ``device``."""
 
     device: Device
     tokenizer: CLIPTokenizer
-    text_encoder: CLIPTextModel
-    unet: UNet2DConditionModel
-    vae: AutoencoderKL
+    text_encoder: nn.Module
+    unet: nn.Module
+    vae: nn.Module
     scheduler_config: dict[str, Any]
+    """Of the model's own scheduler, which knows how the model was trained."""
+    masks_padding: bool
+    """Whether the text encoder hides padding from itself; that of Stable Diffusion does not."""
+    max_tokens: int
+    """The text encoder reads so many, start and end marker included."""
+    latent_channels: int
+    latent_shrink: int
+    """Pixels per latent pixel, along each side."""
+    latent_scale: float
+    """The U-Net works on the autoencoder's latents times this, of about unit variance."""
 
     @classmethod
     def load(cls, folder: Path, device: Device, check: Callable[[], None]) -> Generator[Loading, None, StableDiffusion]:
         """Load the diffusers folder ``folder``; ``check`` may raise between tensors. Raises ``AppError``.
 
-        On a CPU the text encoder stays in float32, which costs nothing there; the autoencoder leaves float32 only for
-        float16 (bfloat16 has too few digits for 256 shades).
+        Text encoder and autoencoder leave float32 for float16 only: bfloat16 has too few digits for 256 shades, and
+        where it is used, on a CPU, they take a small part of the time.
         """
-        where, dtype = device.torch_device, device.dtype
-        small = dtype if dtype == torch.float16 else torch.float32
+        where = device.torch_device
+        dtype = device.dtype if device.dtype == torch.float16 else torch.float32
         text_part = Part(folder, "text_encoder", "model")
         unet_part = Part(folder, "unet", "diffusion_pytorch_model")
         vae_part = Part(folder, "vae", "diffusion_pytorch_model")
         scheduler_config = read_json(folder, "scheduler/scheduler_config.json")
-        text_encoder = build_empty(text_part, lambda config: CLIPTextModel(CLIPTextConfig.from_dict(config)))
-        unet = build_empty(unet_part, UNet2DConditionModel.from_config)
-        vae = build_empty(vae_part, AutoencoderKL.from_config)
+        text_encoder: Any = build_empty(text_part, lambda config: CLIPTextModel(CLIPTextConfig.from_dict(config)))
+        unet: Any = build_empty(unet_part, UNet2DConditionModel.from_config)
+        vae: Any = build_empty(vae_part, AutoencoderKL.from_config)
         tokenizer = load_tokenizer(folder, text_encoder.config.vocab_size)
         if unet.config.in_channels != vae.config.latent_channels:
             raise AppError("model.family", model=folder.name, kind=f"U-Net with {unet.config.in_channels} inputs")
         reader = WeightReader(count_weights([text_part, unet_part, vae_part]), check)
-        yield from reader.fill(text_encoder, text_part, where, small, _today_text)
-        yield from reader.fill(unet, unet_part, where, dtype, str)
-        yield from reader.fill(vae, vae_part, where, small, _today_vae)
+        yield from reader.fill(text_encoder, text_part, where, dtype, _today_text)
+        yield from reader.fill(unet, unet_part, where, device.dtype, str)
+        yield from reader.fill(vae, vae_part, where, dtype, _today_vae)
         for module in (text_encoder, unet, vae):
-            module.to(where)  # buffers
-        return cls(device, tokenizer, text_encoder, unet, vae, scheduler_config)
+            module.to(where)  # buffers, which are computed and not stored
+        return cls(
+            device=device,
+            tokenizer=tokenizer,
+            text_encoder=text_encoder,
+            unet=unet,
+            vae=vae,
+            scheduler_config=scheduler_config,
+            masks_padding=getattr(text_encoder.config, "use_attention_mask", False),
+            max_tokens=min(tokenizer.model_max_length, text_encoder.config.max_position_embeddings),
+            latent_channels=unet.config.in_channels,
+            latent_shrink=2 ** (len(vae.config.block_out_channels) - 1),
+            latent_scale=vae.config.scaling_factor,
+        )
 
     @property
     def modules(self) -> tuple[nn.Module, ...]:
@@ -78,16 +100,15 @@ class StableDiffusion:
 
     def tokenize(self, text: str) -> Tokens:
         """Token ids of ``text``, cut at the encoder's limit. Markers such as "<|endoftext|>" are read as text."""
-        limit = self.tokenizer.model_max_length
         whole = self.tokenizer(
             text, add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=True, verbose=False
         )
-        room = limit - 2  # start and end marker
+        room = self.max_tokens - 2
         cut = text[whole["offset_mapping"][room][0] :] if len(whole["input_ids"]) > room else ""
         padded = self.tokenizer(
             text,
             padding="max_length",
-            max_length=limit,
+            max_length=self.max_tokens,
             truncation=True,
             return_tensors="pt",
             split_special_tokens=True,
@@ -101,14 +122,12 @@ class StableDiffusion:
 
     def _embed(self, tokens: Tokens) -> Tensor:
         where = self.device.torch_device
-        masked = getattr(self.text_encoder.config, "use_attention_mask", False)
-        mask = tokens.mask.to(where) if masked else None
+        mask = tokens.mask.to(where) if self.masks_padding else None
         return self.text_encoder(tokens.ids.to(where), attention_mask=mask)[0].to(self.device.dtype)
 
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int, int]:
         """(1, channels, height, width) of the latents of a picture of ``width`` × ``height`` px."""
-        scale = 2 ** (len(self.vae.config.block_out_channels) - 1)
-        return (1, self.unet.config.in_channels, height // scale, width // scale)
+        return (1, self.latent_channels, height // self.latent_shrink, width // self.latent_shrink)
 
     def evaluate(self, model_input: Tensor, t: Tensor, embeddings: Tensor) -> Tensor:
         """One evaluation of the U-Net; float32 in and out, whatever its own dtype."""
@@ -122,7 +141,7 @@ class StableDiffusion:
         An autoencoder that overflows in float16 is moved to float32 for good.
         """
         pixels = self._decode(latents)
-        if not pixels.isfinite().all() and self.vae.dtype == torch.float16:
+        if pixels.dtype == torch.float16 and not pixels.isfinite().all():
             self.vae.float()
             pixels = self._decode(latents)
         if not pixels.isfinite().all():
@@ -131,13 +150,14 @@ class StableDiffusion:
         return (pixels * 255).round().to(torch.uint8)
 
     def _decode(self, latents: Tensor) -> Tensor:
-        return self.vae.decode((latents / self.vae.config.scaling_factor).to(self.vae.dtype), return_dict=False)[0]
+        vae: Any = self.vae
+        return vae.decode((latents / self.latent_scale).to(vae.dtype), return_dict=False)[0]
 
     @torch.inference_mode()
     def encode_pictures(self, pictures: Tensor) -> Tensor:
         """Mean latents, in the U-Net's scale, of pictures (n, 3, height, width) in [-1, 1]."""
-        pictures = pictures.to(self.device.torch_device, self.vae.dtype)
-        return self.vae.encode(pictures).latent_dist.mean * self.vae.config.scaling_factor
+        vae: Any = self.vae
+        return vae.encode(pictures.to(self.device.torch_device, vae.dtype)).latent_dist.mean * self.latent_scale
 
 
 def notices(prompt: Tokens, negative: Tokens | None) -> list[Message]:

@@ -1,0 +1,181 @@
+"""A model's own facts win over its family's, and whatever is wrong with a model folder is named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from desktop_app.checkpoints.facts import check_model_files, find_models, read_model_facts, resolve_model
+from desktop_app.core.catalog import FAMILIES
+from desktop_app.core.errors import AppError, RequestError
+from desktop_app.core.paths import bundled_models_dir
+from desktop_app.core.request import default_request, problems
+
+FAMILY = FAMILIES["stable-diffusion"]
+INDEX = {"_class_name": "StableDiffusionPipeline"}
+
+
+def make_model(folder: Path, facts: Mapping[str, Any] | None = None, index: object = INDEX) -> Path:
+    """A model folder with whole, empty weight files."""
+    for part in ("text_encoder", "unet", "vae"):
+        (folder / part).mkdir(parents=True)
+        (folder / part / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
+    (folder / "model_index.json").write_text(json.dumps(index))
+    if facts is not None:
+        (folder / "safelight.json").write_text(json.dumps({"format": 1, **facts}))
+    return folder
+
+
+def test_without_own_facts_the_family_speaks(tmp_path: Path) -> None:
+    facts = read_model_facts(make_model(tmp_path / "plain"))
+    assert (facts.key, facts.name, facts.family) == ("plain", "plain", "stable-diffusion")
+    assert facts.folder == str(tmp_path / "plain")
+    assert (facts.sizes, facts.steps, facts.multiple) == (FAMILY.sizes, FAMILY.steps, FAMILY.multiple)
+    assert facts.schedulers == FAMILY.schedulers
+    assert (facts.preview, facts.examples, facts.vocabulary) == (None, (), ())
+
+
+def test_own_facts_win(tmp_path: Path) -> None:
+    own = {
+        "name": "Tiny",
+        "description": "d",
+        "licence": "MIT",
+        "defaults": {"width": 128, "height": 64, "steps": 7, "guidance_scale": 3, "scheduler": "euler",
+                     "schedule_type": "karras"},
+        "sizes": [[64, 64], [128, 64]],
+        "multiple": 16,
+        "min_size": 32,
+        "max_size": 256,
+        "schedulers": ["ddim", "euler"],
+        "controls": ["steps"],
+        "preview": {"factors": [[1, 2, 3]] * FAMILY.latent_channels, "bias": [0, 0, 0.5]},
+        "examples": ["a house"],
+        "vocabulary": {"words": ["a", "house"]},
+    }  # fmt: skip
+    facts = read_model_facts(make_model(tmp_path / "tiny", own))
+    assert (facts.name, facts.description, facts.licence) == ("Tiny", "d", "MIT")
+    assert facts.sizes == ((128, 64), (64, 64)), "the default size comes first"
+    assert (facts.multiple, facts.min_size, facts.max_size) == (16, 32, 256)
+    assert (facts.steps, facts.guidance_scale, facts.scheduler, facts.schedule_type) == (7, 3.0, "euler", "karras")
+    assert (facts.schedulers, facts.controls) == (("ddim", "euler"), ("steps",))
+    assert facts.preview is not None
+    assert facts.preview.bias == (0.0, 0.0, 0.5)
+    assert (facts.examples, facts.vocabulary) == (("a house",), ("a", "house"))
+
+
+def test_some_own_facts_leave_the_rest_to_the_family(tmp_path: Path) -> None:
+    facts = read_model_facts(make_model(tmp_path / "some", {"defaults": {"steps": 3}}))
+    assert (facts.steps, facts.sizes, facts.guidance_scale) == (3, FAMILY.sizes, FAMILY.guidance_scale)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"format": 2},
+        {"format": None},
+        {"schedulers": ["ddim", "magic"]},
+        {"schedulers": ["ddim"]},
+        {"defaults": {"scheduler": "magic"}},
+        {"defaults": {"steps": "many"}},
+        {"defaults": {"width": 64}},
+        {"defaults": 5},
+        {"sizes": [[1, 2, 3]]},
+        {"sizes": 5},
+        {"sizes": []},
+        {"preview": {"factors": [[1, 2, 3]], "bias": [0, 0, 0]}},
+        {"preview": {"factors": [[1, 2]] * FAMILY.latent_channels, "bias": [0, 0, 0]}},
+        {"preview": {"bias": [0, 0, 0]}},
+        {"vocabulary": ["a"]},
+        {"examples": 5},
+    ],
+)
+def test_facts_that_cannot_be_used_are_named(own: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(AppError) as caught:
+        read_model_facts(make_model(tmp_path / "bad", own))
+    assert caught.value.message.id == "model.facts"
+    assert "safelight.json" in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000])
+def test_a_facts_file_that_is_not_json_is_named(content: bytes, tmp_path: Path) -> None:
+    folder = make_model(tmp_path / "bad")
+    (folder / "safelight.json").write_bytes(content)
+    with pytest.raises(AppError) as caught:
+        read_model_facts(folder)
+    assert caught.value.message.id == "model.facts"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"null", b"\xff\xfe", b"[" * 100_000])
+def test_a_damaged_index_is_named(content: bytes, tmp_path: Path) -> None:
+    folder = make_model(tmp_path / "bad")
+    (folder / "model_index.json").write_bytes(content)
+    with pytest.raises(AppError, match=r"bad is damaged: model_index\.json"):
+        read_model_facts(folder)
+
+
+def test_an_unknown_family_is_named(tmp_path: Path) -> None:
+    folder = make_model(tmp_path / "big", index={"_class_name": "FluxPipeline"})
+    with pytest.raises(AppError, match="FluxPipeline") as caught:
+        read_model_facts(folder)
+    assert caught.value.message.id == "model.family"
+
+
+def test_a_missing_index_is_named(tmp_path: Path) -> None:
+    with pytest.raises(AppError) as caught:
+        read_model_facts(tmp_path)
+    assert caught.value.message.id == "model.missing-file"
+
+
+def test_whole_files_pass_and_missing_or_damaged_ones_are_named(tmp_path: Path) -> None:
+    folder = make_model(tmp_path / "m")
+    check_model_files(folder)
+    weights = folder / "vae" / "model.safetensors"
+    weights.write_bytes(b"<html>")
+    with pytest.raises(AppError, match=r"m is damaged: vae/model\.safetensors") as caught:
+        check_model_files(folder)
+    assert caught.value.message.id == "model.damaged"
+    weights.unlink()
+    with pytest.raises(AppError, match=r"m is incomplete: vae/\*\.safetensors is missing"):
+        check_model_files(folder)
+
+
+def test_models_are_found_by_name_and_the_first_folder_wins(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    make_model(first / "same")
+    make_model(second / "same")
+    make_model(second / "other")
+    (second / "no model").mkdir()
+    (second / "file").write_text("")
+    found = find_models([tmp_path / "missing", first, second])
+    assert found == {"same": first / "same", "other": second / "other"}
+
+
+def test_models_are_resolved_by_name_or_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make_model(tmp_path / "models" / "m")
+    elsewhere = make_model(tmp_path / "else" / "n")
+    folders = [tmp_path / "models"]
+    monkeypatch.chdir(tmp_path)
+    assert resolve_model("m", folders) == model
+    assert resolve_model(str(elsewhere), folders) == elsewhere
+    assert resolve_model("else/n", folders) == elsewhere
+    for value in ("magic", "", "else", "\x00"):
+        with pytest.raises(RequestError, match="Known here: m") as caught:
+            resolve_model(value, folders)
+        assert caught.value.message.id == "model.unknown"
+    with pytest.raises(AppError) as none:
+        resolve_model("m", [tmp_path / "missing"])
+    assert none.value.message.id == "model.none"
+
+
+def test_every_bundled_model_is_whole_and_runs_on_its_defaults() -> None:
+    found = find_models([bundled_models_dir()])
+    assert "postcard" in found
+    for folder in found.values():
+        check_model_files(folder)
+        facts = read_model_facts(folder)
+        assert problems(default_request(facts), facts) == []
+        assert facts.examples
