@@ -30,10 +30,10 @@ class SingleInstance(QObject):
             self._knock()
             return False
         QLocalServer.removeServer(self._name)  # left over from a crash: we hold the lock, so nobody listens
-        self._server = QLocalServer(self)
-        self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
-        self._server.newConnection.connect(self._heard)
-        self._server.listen(self._name)
+        self._server = server = QLocalServer(self)
+        server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
+        server.newConnection.connect(self._heard)
+        server.listen(self._name)
         return True
 
     def release(self) -> None:

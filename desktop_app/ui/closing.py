@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QObject, Signal, Slot
-from PySide6.QtWidgets import QMessageBox, QWidget
+from PySide6.QtWidgets import QWidget
 
 from desktop_app.studio.job_queue import JobQueue
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QMessageBox
 
 
 class ClosingQuestion(QObject):
@@ -22,6 +27,8 @@ class ClosingQuestion(QObject):
 
     def ask(self) -> None:
         """Open the question, unless it is open already."""
+        from PySide6.QtWidgets import QMessageBox  # each Qt class costs time when it is first named; not at start
+
         if self.box is not None:
             return
         text = self.tr("A picture is being made.")
@@ -49,7 +56,7 @@ class ClosingQuestion(QObject):
         box, self.box = self.box, None
         if box is None:
             return
-        stop = box.buttonRole(box.clickedButton()) == QMessageBox.ButtonRole.AcceptRole
+        stop = box.buttonRole(box.clickedButton()) == box.ButtonRole.AcceptRole
         box.deleteLater()
         if stop:
             self._queue.clear_waiting()

@@ -65,8 +65,10 @@ class Folding(QObject):
     @Slot()
     def apply(self) -> None:
         """Show and hide the parts as they should be now."""
+        before = [widget.isHidden() for widget in (*self._parts.values(), *self._always)]
         for name, part in self._parts.items():
             part.setVisible(self.is_open(name))
         for widget in self._always:
             widget.setVisible(not self.canvas_only)
-        self.changed.emit()
+        if before != [widget.isHidden() for widget in (*self._parts.values(), *self._always)]:
+            self.changed.emit()

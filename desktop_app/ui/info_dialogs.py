@@ -31,7 +31,7 @@ class ShortcutsDialog(QDialog):
     def __init__(self, actions: Iterable[QAction], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(self.tr("Shortcuts"))
-        self.resize(640, 560)
+        self.resize(780, 600)
         actions = list(actions)
         self.table = QTableWidget(len(actions), 3)
         self.table.setAccessibleName(self.tr("Shortcuts"))
@@ -44,9 +44,11 @@ class ShortcutsDialog(QDialog):
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setStretchLastSection(True)
+        self.table.setWordWrap(True)
         for row, action in enumerate(actions):
             for column, text in enumerate((action.text(), _keys(action), action.toolTip())):
                 self.table.setItem(row, column, QTableWidgetItem(text))
+        self.table.resizeRowsToContents()
         column = QVBoxLayout(self)
         column.setContentsMargins(theme.L, theme.L, theme.L, theme.L)
         column.addWidget(self.table)
@@ -87,7 +89,8 @@ class AboutDialog(QDialog):
 
 def _keys(action: QAction) -> str:
     native = QKeySequence.SequenceFormat.NativeText
-    return ", ".join(sequence.toString(native) for sequence in action.shortcuts())
+    shown = [sequence.toString(native) for sequence in action.shortcuts()]
+    return ", ".join(keys for keys in shown if not keys.endswith("Enter"))  # the number pad's twin of Return
 
 
 def _close_button(dialog: QDialog) -> QDialogButtonBox:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, Qt, QTimer, QUrl, Slot
+from PySide6.QtCore import QPoint, Qt, QTimer, Slot
 from PySide6.QtGui import (
     QCloseEvent,
-    QDesktopServices,
     QDragEnterEvent,
     QDropEvent,
     QGuiApplication,
@@ -21,22 +20,24 @@ from desktop_app.core.messages import Message
 from desktop_app.core.paths import AppPaths
 from desktop_app.studio.background import Background
 from desktop_app.studio.draft import Draft
-from desktop_app.studio.job_queue import FinishedPicture, Job, JobQueue
+from desktop_app.studio.job_queue import JobQueue
 from desktop_app.studio.picture_list import PictureList
 from desktop_app.studio.recipes import RecipeReader
 from desktop_app.studio.settings_store import SettingsStore
 from desktop_app.studio.window_state import WindowState
-from desktop_app.ui.actions import MENU, PICTURE_MENU, fill_menu, make_actions
+from desktop_app.ui.actions import MENU, fill_menu, make_actions
 from desktop_app.ui.closing import ClosingQuestion
+from desktop_app.ui.dialogs import Dialogs
 from desktop_app.ui.drop import DroppedRecipe, dropped_picture
 from desktop_app.ui.folding import Folding
+from desktop_app.ui.job_actions import JobActions
 from desktop_app.ui.message_bar import MessageBar
-from desktop_app.ui.picture_actions import PictureActions
+from desktop_app.ui.picture_actions import PictureActions, open_file, possible_actions
 from desktop_app.ui.prompt_panel import PromptPanel
 from desktop_app.ui.side_panel import SidePanel
 from desktop_app.ui.stage import Stage
 from desktop_app.ui.status_row import StatusRow
-from desktop_app.ui.strip import Strip, drag_file
+from desktop_app.ui.strip import Strip
 from desktop_app.ui.theme import apply_theme
 from desktop_app.ui.theme_menu import theme_menu
 from desktop_app.ui.thumbnails import Thumbnails
@@ -73,12 +74,16 @@ class MainWindow(QMainWindow):
         self.background = Background(self)
         self.viewer = Viewer(queue, recipes, self)
         self.picture_actions = PictureActions(self.viewer, draft, queue, settings, self.background, self)
+        self.jobs = JobActions(draft, queue, self.viewer, self)
         self.dropped = DroppedRecipe(recipes, self)
         self.closing = ClosingQuestion(queue, self)
+        self.dialogs = Dialogs(settings, queue, paths.pictures, self)
         self._make_parts()
         self.actions_by_id = make_actions(self, (self.canvas, self.strip), self._handlers())
         fill_menu(self.menu, MENU, self.actions_by_id, theme_menu(settings, self.menu))
-        self.side.details_panel.add_buttons(self.actions_by_id)
+        self.dialogs.actions = self.actions_by_id
+        self.picture_actions.actions = self.actions_by_id
+        self.side.give_actions(self.actions_by_id)
         self._lay_out()
         self.folding = Folding(
             {"left": self.prompt_panel, "right": self.side, "strip": self.strip},
@@ -128,8 +133,8 @@ class MainWindow(QMainWindow):
     def _handlers(self) -> dict[str, Callable[[], object]]:
         picture, canvas = self.picture_actions, self.canvas
         return {
-            "generate": self.generate,
-            "generate_first": lambda: self.generate(first=True),
+            "generate": self.jobs.generate,
+            "generate_first": self.jobs.generate_first,
             "stop": self._stop,
             "keep": self._keep,
             "focus_prompt": self._focus_prompt,
@@ -155,22 +160,21 @@ class MainWindow(QMainWindow):
             "fold_right": lambda: self.folding.toggle("right"),
             "fold_strip": lambda: self.folding.toggle("strip"),
             "open_folder": self._open_folder,
-            "settings": self.open_settings,
-            "shortcuts": self.open_shortcuts,
+            "settings": self.dialogs.open_settings,
+            "shortcuts": self.dialogs.open_shortcuts,
             "copy_report": self._copy_report,
-            "about": self.open_about,
+            "about": self.dialogs.open_about,
             "quit": self.close,
         }
 
     def _connect(self) -> None:
         queue, viewer = self.queue, self.viewer
-        self.prompt_panel.generate.connect(self.generate)
+        self.prompt_panel.generate.connect(self.jobs.generate)
+        self.jobs.error.connect(self.show_error)
+        self.jobs.notice.connect(self.show_notice)
         self.prompt_panel.reuse_seed.connect(lambda: self.picture_actions.recall("seed"))
         self.draft.facts_changed.connect(self._facts_changed)
         queue.changed.connect(self._queue_changed)
-        queue.picture.connect(self._picture_finished)
-        queue.ended.connect(self._job_ended)
-        queue.notice.connect(self._queue_notice)
         queue.engine_changed.connect(self.status.refresh)
         queue.progressed.connect(self.status.refresh)
         viewer.changed.connect(self._show_viewer)
@@ -181,8 +185,8 @@ class MainWindow(QMainWindow):
         self.stage.welcome.example_chosen.connect(self._use_example)
         self.strip.chosen.connect(viewer.show_path)
         self.strip.menu_wanted.connect(self._picture_menu)
-        self.canvas.menu_wanted.connect(lambda at: self._open_picture_menu(at))
-        self.canvas.drag_out.connect(self._drag_out)
+        self.canvas.menu_wanted.connect(self.picture_actions.open_menu)
+        self.canvas.drag_out.connect(self.picture_actions.drag_out)
         self.messages.report_wanted.connect(self._copy_report)
         self.messages.undo_wanted.connect(self.draft.undo_recall)
         self.dropped.take.connect(self.picture_actions.take)
@@ -201,6 +205,7 @@ class MainWindow(QMainWindow):
     # -- for app.py
 
     @Slot(object)
+    @Slot(object, str)
     def show_error(self, message: Message, details: str = "") -> None:
         """Say what went wrong; stays until dismissed."""
         text, remedy = translated(message)
@@ -221,16 +226,6 @@ class MainWindow(QMainWindow):
 
     # -- jobs
 
-    @Slot()
-    def generate(self, first: bool = False) -> None:
-        """Queue what the controls say, and watch it."""
-        problem = self.draft.problem()
-        if problem:
-            self.show_error(problem)
-            return
-        self.queue.add(self.draft.request(), front=first)
-        self.viewer.follow(self.queue.current)
-
     def _stop(self) -> None:
         if self.queue.current:
             self.queue.cancel()
@@ -249,12 +244,12 @@ class MainWindow(QMainWindow):
             case "discard":
                 self.viewer.discard()
             case "details":
-                self.side.details_fold.set_opened(True)
+                self.side.open_details()
                 if not self.folding.is_open("right"):
                     self.folding.toggle("right")
             case "again":
                 if self.viewer.job:
-                    self.side.queue_panel.run_again(self.viewer.job)
+                    self.side.run_again(self.viewer.job)
                     self.viewer.follow(None)
             case _:
                 self.actions_by_id[id].trigger()
@@ -263,24 +258,6 @@ class MainWindow(QMainWindow):
     def _queue_changed(self) -> None:
         self.prompt_panel.button.set_waiting(len(self.queue.waiting))
         self._show_viewer()
-
-    @Slot(object, object)
-    def _picture_finished(self, job: Job, finished: FinishedPicture) -> None:
-        if not self.draft.value("seed_locked"):
-            self.draft.set_value("seed", finished.result.seed)
-        QApplication.alert(self)
-
-    @Slot(object)
-    def _job_ended(self, job: Job) -> None:
-        if job.state == "failed" and job.message:
-            self.show_error(job.message, job.details)
-
-    @Slot(object)
-    def _queue_notice(self, message: Message) -> None:
-        if self.queue.engine_state == "stopped":
-            self.show_error(message)
-        else:
-            self.show_notice(message)
 
     # -- what is in front
 
@@ -291,6 +268,7 @@ class MainWindow(QMainWindow):
         self.status.refresh()
         self.side.refresh()
         self.folding.apply()
+        self._enable_actions()
 
     def _has_content(self, part: str) -> bool:
         """Whether a column or the strip has anything to show."""
@@ -302,21 +280,12 @@ class MainWindow(QMainWindow):
         return True
 
     def _enable_actions(self) -> None:
-        shown, running = self.viewer.shown, self.queue.current
-        made = bool(shown and shown.result)
-        for ids, possible in (
-            (("use_all", "use_prompt", "use_seed", "remix", "reproduce", "copy_prompt"), made),
-            (("copy_image", "save_as"), bool(shown and shown.image is not None)),
-            (("open_picture", "show_in_folder"), bool(shown and shown.path)),
-            (("fold_right",), self._has_content("right")),
-            (("fold_strip",), self._has_content("strip")),
-            (("toggle_zoom", "zoom_in", "zoom_out"), self.canvas.has_image),
-            (("stop",), bool(running) or self.folding.canvas_only),
-            (("keep",), bool(running and running.state == "denoising")),
-        ):
-            for id in ids:
-                self.actions_by_id[id].setEnabled(possible)
-        self.prompt_panel.seed_row.reuse.setEnabled(made)
+        possible = possible_actions(self.viewer, self.queue)
+        for id, enabled in possible.items():
+            self.actions_by_id[id].setEnabled(enabled)
+        self.actions_by_id["fold_right"].setEnabled(self._has_content("right"))
+        self.actions_by_id["fold_strip"].setEnabled(self._has_content("strip"))
+        self.prompt_panel.seed_row.reuse.setEnabled(possible["use_seed"])
 
     @Slot()
     def _pictures_changed(self) -> None:
@@ -328,21 +297,7 @@ class MainWindow(QMainWindow):
     @Slot(object, QPoint)
     def _picture_menu(self, path: Path, at: QPoint) -> None:
         self.viewer.show_path(path)
-        self._open_picture_menu(at)
-
-    def _open_picture_menu(self, at: QPoint) -> None:
-        if self.viewer.shown is None:
-            return
-        menu = QMenu(self)
-        fill_menu(menu, PICTURE_MENU, self.actions_by_id)
-        menu.aboutToHide.connect(menu.deleteLater)
-        menu.popup(at)
-
-    @Slot()
-    def _drag_out(self) -> None:
-        shown = self.viewer.shown
-        if shown and shown.path:
-            drag_file(self.canvas, shown.path, shown.image, None)
+        self.picture_actions.open_menu(at)
 
     # -- small things
 
@@ -372,30 +327,7 @@ class MainWindow(QMainWindow):
         self._say(self.tr("The report is on the clipboard."))
 
     def _open_folder(self) -> None:
-        folder = self.settings.get("output_folder") or str(self._paths.pictures)
-        QDesktopServices.openUrl(QUrl.fromLocalFile(folder))
-
-    # -- dialogs
-
-    def open_settings(self) -> QWidget:
-        from desktop_app.ui.settings_dialog import SettingsDialog
-
-        return self._open(SettingsDialog(self.settings, self._paths.pictures, self))
-
-    def open_shortcuts(self) -> QWidget:
-        from desktop_app.ui.info_dialogs import ShortcutsDialog
-
-        return self._open(ShortcutsDialog(self.actions_by_id.values(), self))
-
-    def open_about(self) -> QWidget:
-        from desktop_app.ui.info_dialogs import AboutDialog
-
-        return self._open(AboutDialog(self.queue.engine_run, self))
-
-    def _open(self, dialog):
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.open()
-        return dialog
+        open_file(Path(self.settings.get("output_folder") or self._paths.pictures))
 
     # -- drop
 
@@ -434,7 +366,7 @@ class MainWindow(QMainWindow):
             event.ignore()
             self.closing.ask()
             return
-        self.memory.save()
+        self.memory.close()
         self.viewer.close()
         self.thumbnails.close()
         self.stage.welcome.close_files()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QProcess, QUrl, Signal
-from PySide6.QtGui import QDesktopServices, QGuiApplication, QImage
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtCore import QObject, QPoint, QUrl, Signal, Slot
+from PySide6.QtGui import QAction, QGuiApplication, QImage
+from PySide6.QtWidgets import QMenu, QWidget
 
 from desktop_app.core.errors import AppError
 from desktop_app.core.files import replace_file
@@ -16,7 +17,9 @@ from desktop_app.studio.background import Background
 from desktop_app.studio.draft import Draft
 from desktop_app.studio.job_queue import JobQueue
 from desktop_app.studio.settings_store import SettingsStore
+from desktop_app.ui.actions import PICTURE_MENU, fill_menu
 from desktop_app.ui.images import frames_of
+from desktop_app.ui.strip import drag_file
 from desktop_app.ui.viewer import ShownPicture, Viewer
 
 
@@ -44,10 +47,28 @@ class PictureActions(QObject):
         self._queue = queue
         self._settings = settings
         self._background = background
+        self.actions: Mapping[str, QAction] = {}
+        """Of the window, for the menu of a picture."""
 
     @property
     def _shown(self) -> ShownPicture | None:
         return self._viewer.shown
+
+    @Slot(QPoint)
+    def open_menu(self, at: QPoint) -> None:
+        """Offer everything that can be done with the picture, at the global position ``at``."""
+        if self._shown is None:
+            return
+        menu = QMenu(self._window)
+        fill_menu(menu, PICTURE_MENU, self.actions)
+        menu.aboutToHide.connect(menu.deleteLater)
+        menu.popup(at)
+
+    @Slot()
+    def drag_out(self) -> None:
+        """Let the user drag the picture's file away."""
+        if self._shown and self._shown.path:
+            drag_file(self._window, self._shown.path, self._shown.image, None)
 
     def copy_image(self) -> None:
         if self._shown and self._shown.image is not None:
@@ -61,7 +82,7 @@ class PictureActions(QObject):
 
     def open_picture(self) -> None:
         if self._shown and self._shown.path:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._shown.path)))
+            open_file(self._shown.path)
 
     def show_in_folder(self) -> None:
         if self._shown and self._shown.path:
@@ -93,6 +114,8 @@ class PictureActions(QObject):
         """Ask for a name, then save a copy in the background."""
         if not (self._shown and self._shown.image is not None):
             return
+        from PySide6.QtWidgets import QFileDialog  # each Qt class costs time when it is first named; not at start
+
         shown, image = self._shown, self._shown.image
         suggested = shown.path or Path.home() / f"picture.{self._settings.get('format')}"
         name, _ = QFileDialog.getSaveFileName(
@@ -134,14 +157,23 @@ def _write_copy(shown: ShownPicture, image: QImage, target: Path, *, quality: in
         raise AppError("save.folder", folder=str(target.parent), reason=reason) from problem
 
 
+def open_file(path: Path) -> None:
+    """Open a file or folder with whatever the system opens it with."""
+    from PySide6.QtGui import QDesktopServices
+
+    QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))
+
+
 def show_in_folder(path: Path) -> None:
     """Open the system's file manager with ``path`` selected, or its folder where that cannot be asked for."""
+    from PySide6.QtCore import QProcess
+
     if sys.platform == "win32":
         QProcess.startDetached("explorer", ["/select,", str(path).replace("/", "\\")])
     elif sys.platform == "darwin":
         QProcess.startDetached("open", ["-R", str(path)])
     elif not _ask_file_manager(path):
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))
+        open_file(path.parent)
 
 
 def _ask_file_manager(path: Path) -> bool:
@@ -156,3 +188,19 @@ def _ask_file_manager(path: Path) -> bool:
     call.setArguments([[QUrl.fromLocalFile(str(path)).toString()], ""])
     bus.asyncCall(call)
     return True
+
+
+def possible_actions(viewer: Viewer, queue: JobQueue) -> dict[str, bool]:
+    """For each action that depends on what is in front or running: whether it can be done now."""
+    shown, running = viewer.shown, queue.current
+    recipe = bool(shown and shown.result)
+    image = bool(shown and shown.image is not None)
+    file = bool(shown and shown.path)
+    zoom = image or viewer.job is not None
+    return {
+        **dict.fromkeys(("use_all", "use_prompt", "use_seed", "remix", "reproduce", "copy_prompt"), recipe),
+        **dict.fromkeys(("copy_image", "save_as"), image),
+        **dict.fromkeys(("open_picture", "show_in_folder"), file),
+        **dict.fromkeys(("toggle_zoom", "zoom_in", "zoom_out"), zoom),
+        "keep": bool(running and running.state == "denoising"),
+    }

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import Slot
+from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
     QDialogButtonBox,
     QFileDialog,
-    QFormLayout,
+    QFrame,
+    QGridLayout,
     QHBoxLayout,
     QLineEdit,
     QPushButton,
+    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -25,6 +27,9 @@ from desktop_app.ui.translate import translated, translated_label
 from desktop_app.ui.widgets.calm import CalmComboBox, CalmSpinBox
 from desktop_app.ui.widgets.labels import label
 
+NUMBER_WIDTH = 88
+CAPTION_MOST = 160
+
 
 class SettingsDialog(QDialog):
     """No OK and no Cancel: what is chosen is in force and saved."""
@@ -34,27 +39,37 @@ class SettingsDialog(QDialog):
         self._settings = settings
         self._default_folder = default_folder
         self.setWindowTitle(self.tr("Settings"))
-        self.setMinimumWidth(520)
+        self.resize(600, 680)
         self.editors: dict[str, QWidget] = {}
         self.problem = label("", "hint", wrap=True)
-        form = QFormLayout()
-        form.setHorizontalSpacing(theme.L)
-        form.setVerticalSpacing(theme.M)
+        page = QWidget()
+        page.setProperty("role", "panel")
+        grid = QGridLayout(page)
+        grid.setContentsMargins(theme.XL, theme.L, theme.XL, theme.L)
+        grid.setHorizontalSpacing(theme.L)
+        grid.setVerticalSpacing(2)
+        grid.setColumnStretch(1, 1)
         for setting in SETTINGS:
-            self._add_row(form, setting)
+            self._add_row(grid, setting)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)
         close = buttons.button(QDialogButtonBox.StandardButton.Close)
         close.setAccessibleName(close.text().replace("&", ""))
+        close.setAutoDefault(False)
         close.setToolTip(self.tr("Close this window. Changes are saved already."))
+        grid.setRowStretch(grid.rowCount(), 1)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        scroll.setWidget(page)
         column = QVBoxLayout(self)
-        column.setContentsMargins(theme.XL, theme.XL, theme.XL, theme.L)
-        column.setSpacing(theme.L)
-        column.addLayout(form)
+        column.setContentsMargins(0, 0, theme.L, theme.L)
+        column.addWidget(scroll, 1)
         column.addWidget(buttons)
         settings.changed.connect(self._show)
 
-    def _add_row(self, form: QFormLayout, setting: Setting) -> None:
+    def _add_row(self, grid: QGridLayout, setting: Setting) -> None:
         name = translated_label("settings", setting.label)
         help_text = translated_label("settings", setting.help)
         editor = self._editor(setting)
@@ -62,20 +77,20 @@ class SettingsDialog(QDialog):
         editor.setToolTip(help_text)
         self.editors[setting.key] = editor
         self._show(setting.key)
-        cell = QVBoxLayout()
-        cell.setSpacing(2)
-        if setting.key == "output_folder":
-            cell.addLayout(self._with_folder_button(editor))
-        else:
-            cell.addWidget(editor)
-        cell.addWidget(label(help_text, "muted", wrap=True))
-        if setting.key == "file_name":
-            cell.addWidget(self.problem)
-            self.problem.hide()
-        caption = label(name)
+        caption = label(name, wrap=True)
         caption.setBuddy(editor)
-        caption.setMinimumHeight(theme.CONTROL_HEIGHT)
-        form.addRow(caption, cell)
+        caption.setMaximumWidth(CAPTION_MOST)
+        row = grid.rowCount()
+        grid.addWidget(caption, row, 0)
+        if setting.key == "output_folder":
+            grid.addLayout(self._with_folder_button(editor), row, 1)
+        else:
+            grid.addWidget(editor, row, 1)
+        if setting.key == "file_name":
+            grid.addWidget(self.problem, row + 1, 1)
+            self.problem.hide()
+        grid.addWidget(label(help_text, "muted", wrap=True), row + 2, 1)
+        grid.setRowMinimumHeight(row + 3, theme.S)
 
     def _editor(self, setting: Setting) -> QWidget:
         key = setting.key
@@ -91,6 +106,7 @@ class SettingsDialog(QDialog):
             return box
         if isinstance(setting.default, int):
             spin = CalmSpinBox()
+            spin.setMaximumWidth(NUMBER_WIDTH)
             spin.setRange(int(setting.low or 0), int(setting.high or 0))
             spin.valueChanged.connect(lambda value: self._settings.set(key, value))
             return spin
@@ -108,6 +124,7 @@ class SettingsDialog(QDialog):
         choose = QPushButton(self.tr("Choose…"))
         choose.setAccessibleName(self.tr("Choose the output folder"))
         choose.setToolTip(self.tr("Choose the folder where pictures are saved."))
+        choose.setAutoDefault(False)  # Return ends the typing of a value; it presses no button
         choose.clicked.connect(self._choose_folder)
         row.addWidget(editor, 1)
         row.addWidget(choose)

@@ -17,7 +17,7 @@ class Stage(QStackedWidget):
     def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._viewer = viewer
-        self._on_canvas: object = None
+        self._on_canvas: tuple[object, bool] = (None, False)
         self.canvas = Canvas()
         self.welcome = Welcome()
         self.addWidget(self.welcome)
@@ -29,21 +29,17 @@ class Stage(QStackedWidget):
     def refresh(self) -> None:
         job, picture = self._viewer.job, self._viewer.picture
         if job and job.preview:
-            self._put((job.preview, job.ended))
+            if self._is_new(job.preview, job.ended):
+                self.canvas.show_preview(image_of(job.preview), QSize(*job.request.size), dim=job.ended)
         elif picture and picture.image is not None:
-            self._put(picture.image)
-        elif picture is None or picture.message:
-            self._put(None)
+            if self._is_new(picture.image, False):
+                self.canvas.show_picture(picture.image)
+        elif (picture is None or picture.message) and self._is_new(None, False):
+            self.canvas.clear()
         self.setCurrentWidget(self.welcome if job is None and picture is None else self.canvas)
 
-    def _put(self, content: object) -> None:
-        if content is self._on_canvas or (isinstance(content, tuple) and content == self._on_canvas):
-            return
-        self._on_canvas = content
-        job, picture = self._viewer.job, self._viewer.picture
-        if job and job.preview:
-            self.canvas.show_preview(image_of(job.preview), QSize(*job.request.size), dim=job.ended)
-        elif picture and picture.image is not None:
-            self.canvas.show_picture(picture.image)
-        else:
-            self.canvas.clear()
+    def _is_new(self, content: object, dim: bool) -> bool:
+        """Whether this is not on the canvas yet; from now on it counts as being there."""
+        known = self._on_canvas[0] is content and self._on_canvas[1] == dim
+        self._on_canvas = (content, dim)
+        return not known

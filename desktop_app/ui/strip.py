@@ -108,7 +108,7 @@ class Strip(QListView):
         self.setDragEnabled(True)
         self.setModel(pictures)
         self.setItemDelegate(_Delegate(pictures, thumbnails, self))
-        self.selectionModel().currentChanged.connect(self._current_changed)
+        self.selectionModel().selectionChanged.connect(self._selection_changed)
         pictures.rowsInserted.connect(self._mark_shown)
         pictures.modelReset.connect(self._mark_shown)
         thumbnails.ready.connect(self._thumbnail_ready)
@@ -136,15 +136,16 @@ class Strip(QListView):
             self._quietly_select(index)
 
     def _quietly_select(self, index: QModelIndex) -> None:
-        self.selectionModel().currentChanged.disconnect(self._current_changed)
+        self.selectionModel().selectionChanged.disconnect(self._selection_changed)
         self.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.ClearAndSelect)
-        self.selectionModel().currentChanged.connect(self._current_changed)
+        self.selectionModel().selectionChanged.connect(self._selection_changed)
         self.scrollTo(index)
 
-    @Slot(QModelIndex, QModelIndex)
-    def _current_changed(self, current: QModelIndex, previous: QModelIndex) -> None:
-        if current.isValid():
-            path = self._pictures.item(current.row()).path
+    @Slot()
+    def _selection_changed(self) -> None:
+        """Not the current index: a list view makes its first item current as soon as it gets the focus."""
+        for index in self.selectionModel().selectedIndexes():
+            path = self._pictures.item(index.row()).path
             if path != self._shown:
                 self.chosen.emit(path)
 

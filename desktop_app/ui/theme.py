@@ -246,7 +246,7 @@ QLineEdit, QSpinBox, QDoubleSpinBox, QComboBox, QPlainTextEdit, QTextEdit {
 QLineEdit, QSpinBox, QDoubleSpinBox, QComboBox { min-height: 28px; }
 QPlainTextEdit, QTextEdit { padding: 4px; }
 QLineEdit, QPlainTextEdit { placeholder-text-color: @muted; }
-QLineEdit#qt_spinbox_lineedit { border: none; padding: 0; background: transparent; min-height: 0; }
+QLineEdit#qt_spinbox_lineedit { border: none; padding: 0 8px 0 4px; background: transparent; min-height: 0; }
 QLineEdit:hover, QSpinBox:hover, QDoubleSpinBox:hover, QComboBox:hover, QPlainTextEdit:hover { border-color: @faint; }
 QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QComboBox:focus, QPlainTextEdit:focus, QTextEdit:focus {
     border-color: @accent;
@@ -256,7 +256,7 @@ QLineEdit[role="plain"] { background: transparent; border: none; padding: 0; min
 QLineEdit[role="muted"] { color: @muted; }
 QSpinBox, QDoubleSpinBox { padding: 0 6px; }
 QSpinBox::up-button, QSpinBox::down-button, QDoubleSpinBox::up-button, QDoubleSpinBox::down-button {
-    width: 0; border: none;
+    width: 0; border: none; /* "no buttons" would leave the number no room under a style sheet */
 }
 QComboBox { padding-right: 4px; }
 QComboBox::drop-down { border: none; width: 24px; }
@@ -306,6 +306,7 @@ QListView[role="strip"] { padding: 0 12px; }
 QTableWidget {
     background: @panel; border: 1px solid @line; border-radius: 6px; gridline-color: transparent; outline: none;
 }
+QTableWidget::item { padding: 2px 6px; }
 QTableWidget::item:selected { background: @raised; color: @text; }
 QHeaderView::section { background: @panel; color: @muted; border: none; padding: 6px; font-size: 12px; }
 QSplitter::handle { background: transparent; }

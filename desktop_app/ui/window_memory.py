@@ -27,6 +27,7 @@ class WindowMemory(QObject):
         super().__init__(window)
         self._window, self._splitter, self._folding = window, splitter, folding
         self._advanced, self._state = advanced, state
+        self._closed = False
         self._timer = QTimer(self, singleShot=True, interval=SAVE_AFTER_MS)
         self._timer.timeout.connect(self.save)
         self._restore(state.load())
@@ -36,7 +37,13 @@ class WindowMemory(QObject):
 
     @Slot()
     def save_soon(self) -> None:
-        self._timer.start()
+        if not self._closed:
+            self._timer.start()
+
+    def close(self) -> None:
+        """Write the state for the last time."""
+        self.save()
+        self._closed = True
 
     @Slot()
     def save(self) -> None:

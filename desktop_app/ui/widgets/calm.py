@@ -6,6 +6,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QSlider, QSpinBox, QWidget
 
+from desktop_app.ui import theme
+
 
 def _wheel(widget: QWidget, event: QWheelEvent, handler) -> None:
     if widget.hasFocus():
@@ -17,6 +19,7 @@ def _wheel(widget: QWidget, event: QWheelEvent, handler) -> None:
 class CalmSlider(QSlider):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(Qt.Orientation.Horizontal, parent)
+        self.setMinimumWidth(48)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 (Qt's name)
@@ -24,14 +27,15 @@ class CalmSlider(QSlider):
 
 
 class CalmSpinBox(QSpinBox):
-    """Without arrows of its own: a slider, the arrow keys and typing do the same."""
+    """A whole number. The style sheet gives it no arrows: a slider, the arrow keys and typing do the same."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
         self.setKeyboardTracking(False)
         self.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self.setFixedHeight(theme.CONTROL_HEIGHT)
+        self.lineEdit().setTextMargins(0, 0, theme.XS, 0)
 
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 (Qt's name)
         _wheel(self, event, super().wheelEvent)
@@ -43,9 +47,10 @@ class CalmDoubleSpinBox(QDoubleSpinBox):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
         self.setKeyboardTracking(False)
         self.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self.setFixedHeight(theme.CONTROL_HEIGHT)
+        self.lineEdit().setTextMargins(0, 0, theme.XS, 0)
         self.setDecimals(2)
 
     def textFromValue(self, value: float) -> str:  # noqa: N802 (Qt's name)
