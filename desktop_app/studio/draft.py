@@ -61,9 +61,7 @@ class Draft(QObject):
     facts_changed = Signal()
     """Another model is chosen, or the list of models changed."""
 
-    def __init__(
-        self, models: ModelList, session: Path, background: Background, parent: QObject | None = None
-    ) -> None:
+    def __init__(self, models: ModelList, session: Path, background: Background, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._models = models
         self._session = session

@@ -84,9 +84,7 @@ class JobQueue(QObject):
     """Message worth showing that stops nothing."""
     engine_changed = Signal()
 
-    def __init__(
-        self, thread: GenerationThread, preview: Callable[[], bool], parent: QObject | None = None
-    ) -> None:
+    def __init__(self, thread: GenerationThread, preview: Callable[[], bool], parent: QObject | None = None) -> None:
         """``preview()`` says at the start of each job whether previews are wanted."""
         super().__init__(parent)
         self._thread = thread

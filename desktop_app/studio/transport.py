@@ -37,9 +37,7 @@ class Transport(Protocol):
         """Start the engine and wait until it is up. Raises ``EngineDied``."""
         ...
 
-    def run(
-        self, job: int, request: GenerationRequest, *, preview: bool, replay: RunRecord | None
-    ) -> Iterator[Event]:
+    def run(self, job: int, request: GenerationRequest, *, preview: bool, replay: RunRecord | None) -> Iterator[Event]:
         """The events of one job, the last of which is one of ``events.END``. Raises ``EngineDied``."""
         ...
 
@@ -95,9 +93,7 @@ class ProcessTransport:
             raise EngineDied("it did not introduce itself")
         return event
 
-    def run(
-        self, job: int, request: GenerationRequest, *, preview: bool, replay: RunRecord | None
-    ) -> Iterator[Event]:
+    def run(self, job: int, request: GenerationRequest, *, preview: bool, replay: RunRecord | None) -> Iterator[Event]:
         message = {"do": "generate", "job": job, "request": request.to_json(), "preview": preview}
         self._send({**message, "replay": replay.to_json() if replay else None})
         while True:
@@ -188,9 +184,7 @@ class InProcessTransport:
         self._engine = self._start()
         return self._engine.ready()
 
-    def run(
-        self, job: int, request: GenerationRequest, *, preview: bool, replay: RunRecord | None
-    ) -> Iterator[Event]:
+    def run(self, job: int, request: GenerationRequest, *, preview: bool, replay: RunRecord | None) -> Iterator[Event]:
         stop = self._stops.setdefault(job, StopSignal())
         yield from self._serve(self._engine, request, stop, preview=preview, replay=replay)
         self._stops.pop(job, None)

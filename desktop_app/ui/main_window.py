@@ -94,6 +94,7 @@ class MainWindow(QMainWindow):
         self._connect()
         self.memory = WindowMemory(self, self.splitter, self.folding, self.prompt_panel.advanced, window_state)
         self._facts_changed()
+        self._folding_changed()
         self._show_viewer()
 
     # -- making

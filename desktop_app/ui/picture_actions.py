@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QPoint, QUrl, Signal, Slot
+from PySide6.QtCore import QObject, QPoint, Qt, QUrl, Signal, Slot
 from PySide6.QtGui import QAction, QGuiApplication, QImage
 from PySide6.QtWidgets import QMenu, QWidget
 
@@ -118,15 +118,14 @@ class PictureActions(QObject):
 
         shown, image = self._shown, self._shown.image
         suggested = shown.path or Path.home() / f"picture.{self._settings.get('format')}"
-        name, _ = QFileDialog.getSaveFileName(
-            self._window,
-            self.tr("Save as"),
-            str(suggested),
-            self.tr("Pictures (*.png *.jpg *.jpeg *.webp)"),
-        )
-        if name:
-            target = Path(name) if Path(name).suffix else Path(name).with_suffix(suggested.suffix)
-            self.save_copy(shown, image, target)
+        filters = self.tr("Pictures (*.png *.jpg *.jpeg *.webp)")
+        dialog = QFileDialog(self._window, self.tr("Save as"), str(suggested.parent), filters)
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix(suggested.suffix)  # the dialog adds it before it asks about replacing
+        dialog.selectFile(suggested.name)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(lambda name: self.save_copy(shown, image, Path(name)))
+        dialog.open()
 
     def save_copy(self, shown: ShownPicture, image: QImage, target: Path) -> None:
         """Write the picture to ``target``, for whose replacement the user has been asked."""

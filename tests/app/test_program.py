@@ -93,7 +93,7 @@ def test_a_folder_that_cannot_be_written_loses_nothing(qtbot, program, tmp_path)
 
 def test_closing_in_the_middle_of_a_picture_asks(qtbot, program):
     program.draft.set_value("steps", 1000)
-    program.window.generate()
+    program.window.jobs.generate()
     qtbot.waitUntil(lambda: program.queue.current and program.queue.current.state == "denoising", timeout=60_000)
     program.window.close()
     box = program.window.findChild(QMessageBox)

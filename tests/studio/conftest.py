@@ -26,9 +26,7 @@ def make_queue(qapp, tmp_path: Path) -> Iterator:
 
     def save(frames, result):
         folder = tmp_path / "pictures"
-        return save_picture(
-            frames, result, folder=folder, template="{seed}", format="png", quality=90, metadata=True
-        )
+        return save_picture(frames, result, folder=folder, template="{seed}", format="png", quality=90, metadata=True)
 
     def make(transport, save=save) -> JobQueue:
         thread = GenerationThread(transport, save)

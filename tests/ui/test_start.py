@@ -23,7 +23,8 @@ program.window.show()
 app.processEvents()
 print(sorted(name for name in sys.modules if name.partition(".")[0] in
     {"numpy", "PIL", "torch", "diffusers", "transformers", "scipy", "accelerate", "safetensors"}))
-print(sorted(name for name in sys.modules if name.startswith("desktop_app.ui.") and name.endswith(("_dialog", "_dialogs"))))
+dialogs = ("settings_dialog", "info_dialogs")
+print(sorted(name for name in sys.modules if name.endswith(dialogs)))
 program.window.close()
 program.close()
 """
