@@ -13,7 +13,7 @@ from PySide6.QtGui import (
     QResizeEvent,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QGestureEvent, QPinchGesture, QWidget
 
 from desktop_app.ui import theme
 from desktop_app.ui.images import enlarged
@@ -24,9 +24,11 @@ ZOOM_MIN = 0.02
 STEP = 1.25
 PIXELS_FROM = 3.0
 """From this zoom on single pixels are shown as squares, because one who comes this near wants to see them."""
-FIT_MAX = 4.0
+FIT_MAX = 6.0
 """A small picture is fitted into a large canvas at no more than this."""
 DIM = 0.45
+PREVIEW_SIDE = 512
+"""A preview is enlarged smoothly to at least this many px, however small its picture will be."""
 
 
 class Canvas(QWidget):
@@ -42,6 +44,7 @@ class Canvas(QWidget):
         super().__init__(parent)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumSize(160, 120)
+        self.grabGesture(Qt.GestureType.PinchGesture)
         self.setAccessibleName(self.tr("Picture"))
         self._image = QImage()
         self._size = QSize()
@@ -60,7 +63,8 @@ class Canvas(QWidget):
 
     def show_preview(self, preview: QImage, size: QSize, *, dim: bool = False) -> None:
         """Show a small ``preview`` in the place of a picture of ``size`` px; ``dim`` when it will not be finished."""
-        self._show(enlarged(preview, size), size, dim=dim)
+        wanted = size.scaled(PREVIEW_SIDE, PREVIEW_SIDE, Qt.AspectRatioMode.KeepAspectRatio).expandedTo(size)
+        self._show(enlarged(preview, wanted), size, dim=dim)
 
     def clear(self) -> None:
         self._show(QImage(), QSize(), dim=False)
@@ -176,7 +180,7 @@ class Canvas(QWidget):
         painter.drawImage(target, self._downscaled(target) if smooth and zoom < 0.5 else self._image)
         painter.setOpacity(1.0)
         if self.hasFocus():
-            painter.setPen(theme.color("accent"))
+            painter.setPen(theme.color("muted"))
             painter.drawRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5))
 
     def _downscaled(self, target: QRectF) -> QImage:
@@ -199,10 +203,19 @@ class Canvas(QWidget):
         self.zoom_to(self.zoom * STEP ** (event.angleDelta().y() / 120), event.position())
 
     def event(self, event: QEvent) -> bool:
+        if isinstance(event, QGestureEvent):
+            return self._pinched(event)
         if isinstance(event, QNativeGestureEvent) and event.gestureType() == Qt.NativeGestureType.ZoomNativeGesture:
             self.zoom_to(self.zoom * (1 + event.value()), event.position())
             return True
         return super().event(event)
+
+    def _pinched(self, event: QGestureEvent) -> bool:
+        pinch = event.gesture(Qt.GestureType.PinchGesture)
+        if not isinstance(pinch, QPinchGesture):
+            return False
+        self.zoom_to(self.zoom * pinch.scaleFactor(), QPointF(self.mapFromGlobal(pinch.hotSpot().toPoint())))
+        return True
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802 (Qt's name)
         if event.button() in (Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton) and self.has_image:

@@ -34,9 +34,7 @@ class ClosingQuestion(QObject):
         text = self.tr("A picture is being made.")
         if waiting := len(self._queue.waiting):
             text += " " + self.tr("%n more waiting.", "", waiting)
-        box = self.box = QMessageBox(
-            QMessageBox.Icon.NoIcon, self.tr("Close Safelight?"), text, parent=self._window
-        )
+        box = self.box = QMessageBox(QMessageBox.Icon.NoIcon, self.tr("Close Safelight?"), text, parent=self._window)
         box.setInformativeText(self.tr("Pictures that are finished are saved already."))
         stop = box.addButton(self.tr("Stop and close"), QMessageBox.ButtonRole.AcceptRole)
         stay = box.addButton(self.tr("Keep running"), QMessageBox.ButtonRole.RejectRole)

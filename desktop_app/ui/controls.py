@@ -125,6 +125,7 @@ class SeedRow(QWidget):
         self.label = QLabel(self.tr("Seed"))
         self.box = QLineEdit()
         self.box.setAccessibleName(self.tr("Seed"))
+        self.box.setAcceptDrops(False)  # a dropped picture is for the window
         self.box.setPlaceholderText(self.tr("Random"))
         self.box.setValidator(QRegularExpressionValidator(r"\s*\d{0,19}\s*", self))
         self.box.setToolTip(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 
-from PySide6.QtCore import QLocale
+from PySide6.QtCore import QDateTime, QLocale
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
@@ -120,7 +119,7 @@ class DetailsPanel(QWidget):
             return []
         pairs = [(self.tr("Name"), shown.path.name), (self.tr("Folder"), str(shown.path.parent))]
         if item:
-            when = QLocale().toString(datetime.fromtimestamp(item.modified), QLocale.FormatType.ShortFormat)
+            when = QLocale().toString(QDateTime.fromSecsSinceEpoch(int(item.modified)), QLocale.FormatType.ShortFormat)
             pairs.append((self.tr("Size"), QLocale().formattedDataSize(item.size)))
             pairs.append((self.tr("Saved"), when))
         return pairs

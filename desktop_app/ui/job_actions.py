@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
 from desktop_app.core.messages import Message
@@ -49,11 +50,17 @@ class JobActions(QObject):
         if not self._draft.value("seed_locked"):
             self._draft.set_value("seed", finished.result.seed)
         QApplication.alert(self._window)
+        self._announce(self.tr("Picture {number} of {all} is done.").format(number=len(job.finished), all=job.pictures))
 
     @Slot(object)
     def _job_ended(self, job: Job) -> None:
         if job.state == "failed" and job.message:
             self.error.emit(job.message, job.details)
+
+    def _announce(self, text: str) -> None:
+        """Tell those who listen instead of look."""
+        if QAccessible.isActive():
+            QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self._window, text))
 
     @Slot(object)
     def _queue_notice(self, message: Message) -> None:

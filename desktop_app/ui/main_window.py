@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,7 +65,9 @@ class MainWindow(QMainWindow):
         paths: AppPaths,
         report: Callable[[], str],
     ) -> None:
-        apply_theme(QApplication.instance(), settings.get("theme"))  # before the parts, which measure their fonts
+        app = QApplication.instance()
+        if isinstance(app, QApplication):
+            apply_theme(app, settings.get("theme"))  # before the parts, which measure their fonts
         super().__init__()
         self.draft, self.queue, self.settings, self.pictures = draft, queue, settings, pictures
         self._paths, self._report = paths, report
@@ -84,6 +87,8 @@ class MainWindow(QMainWindow):
         self.dialogs.actions = self.actions_by_id
         self.picture_actions.actions = self.actions_by_id
         self.side.give_actions(self.actions_by_id)
+        if sys.platform == "darwin":
+            self.menuBar().addMenu(self.menu)
         self._lay_out()
         self.folding = Folding(
             {"left": self.prompt_panel, "right": self.side, "strip": self.strip},
@@ -101,7 +106,7 @@ class MainWindow(QMainWindow):
 
     def _make_parts(self) -> None:
         self.thumbnails = Thumbnails(self)
-        self.menu = QMenu(self)
+        self.menu = QMenu(self.tr("Menu"), self)
         self.prompt_panel = PromptPanel(self.draft)
         self.stage = Stage(self.viewer)
         self.canvas = self.stage.canvas
@@ -156,7 +161,7 @@ class MainWindow(QMainWindow):
             "toggle_zoom": canvas.toggle_zoom,
             "zoom_in": canvas.zoom_in,
             "zoom_out": canvas.zoom_out,
-            "canvas_only": lambda: self.folding.toggle_canvas_only(),
+            "canvas_only": self._toggle_canvas_only,
             "fold_left": lambda: self.folding.toggle("left"),
             "fold_right": lambda: self.folding.toggle("right"),
             "fold_strip": lambda: self.folding.toggle("strip"),
@@ -233,6 +238,11 @@ class MainWindow(QMainWindow):
         elif self.folding.canvas_only:
             self.folding.toggle_canvas_only()
 
+    def _toggle_canvas_only(self) -> None:
+        self.folding.toggle_canvas_only()
+        if self.folding.canvas_only:
+            self._say(self.tr("Press F or Esc to bring everything back."))
+
     def _keep(self) -> None:
         self.queue.keep()
         self.status.keep_asked()
@@ -266,6 +276,8 @@ class MainWindow(QMainWindow):
     def _show_viewer(self) -> None:
         shown = self.viewer.shown
         self.strip.show_chosen(shown.path if shown else None, shown.image if shown else None)
+        prompt = shown.result.request.prompt if shown and shown.result else ""
+        self.canvas.setAccessibleDescription(prompt or self.status.text.text())
         self.status.refresh()
         self.side.refresh()
         self.folding.apply()

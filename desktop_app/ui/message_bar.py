@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal, Slot
+from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
 from desktop_app.ui import theme
 from desktop_app.ui.widgets.icon_button import IconButton
 from desktop_app.ui.widgets.labels import label, selectable
 
+NOTICE_MS = 8000
+
 
 class MessageBar(QFrame):
-    """One message at a time: an error stays until it is dismissed, a notice gives way to the next message."""
+    """One message at a time: an error stays until it is dismissed, a notice leaves by itself."""
 
     report_wanted = Signal()
     undo_wanted = Signal()
@@ -34,6 +36,8 @@ class MessageBar(QFrame):
         self.report_button.clicked.connect(self.report_wanted)
         self.undo_button.clicked.connect(self._undo)
         self.close_button.clicked.connect(self.hide)
+        self._timer = QTimer(self, singleShot=True, interval=NOTICE_MS)
+        self._timer.timeout.connect(self.hide)
         self.hide()
 
     def _button(self, text: str, tip: str) -> QPushButton:
@@ -73,9 +77,11 @@ class MessageBar(QFrame):
         if self.is_error:
             return
         self._show("notice", text, remedy)
+        self._timer.start()
         self.undo_button.setVisible(undo)
 
     def _show(self, role: str, text: str, remedy: str) -> None:
+        self._timer.stop()
         theme.set_role(self, role)
         self.text.setText(text)
         self.remedy.setText(remedy)

@@ -14,7 +14,7 @@ from desktop_app.ui.translate import translated, translated_label
 from desktop_app.ui.widgets.calm import CalmComboBox
 from desktop_app.ui.widgets.fold import Fold
 from desktop_app.ui.widgets.labelled_slider import LabelledSlider
-from desktop_app.ui.widgets.labels import label
+from desktop_app.ui.widgets.labels import ElidedLabel, label
 from desktop_app.ui.widgets.prompt_edit import PromptEdit
 
 USUAL_STEPS = (1, 60)
@@ -74,7 +74,7 @@ class PromptPanel(QFrame):
         self.model.setAccessibleName(self.tr("Model"))
         self.model.setToolTip(self.tr("What draws the picture."))
         self.model_label.setBuddy(self.model)
-        self.about = label("", "muted", wrap=True)
+        self.about = ElidedLabel("", "muted")
 
     def _make_numbers(self) -> None:
         self.steps = LabelledSlider(
@@ -212,6 +212,7 @@ class PromptPanel(QFrame):
             self.model.setCurrentIndex(self.model.findData(self._draft.value("model")))
         self.model.setEnabled(bool(self._draft.models))
         self.about.setText(facts.description if facts else "")
+        self.about.set_tip(self.about.text())
         self.about.setVisible(bool(facts and facts.description))
         controls = facts.controls if facts else ()
         for name, part in {

@@ -116,7 +116,10 @@ class _JobRow(QFrame):
 
     def refresh(self) -> None:
         job = self._job
-        self.state.setText(f"{self._state_text()} · {job.request.width} × {job.request.height} px")
+        parts = [self._state_text(), f"{job.request.width} × {job.request.height} px"]
+        if job.pictures > 1:
+            parts.append(self.tr("%n pictures", "", job.pictures))
+        self.state.setText(" · ".join(parts))
         self.again.setVisible(job.ended)
         self.remove.setEnabled(not job.stopping)
         if job.state == "waiting":

@@ -28,7 +28,7 @@ from desktop_app.ui.widgets.calm import CalmComboBox, CalmSpinBox
 from desktop_app.ui.widgets.labels import label
 
 NUMBER_WIDTH = 88
-CAPTION_MOST = 160
+CAPTION_WIDTH = 152
 
 
 class SettingsDialog(QDialog):
@@ -79,7 +79,7 @@ class SettingsDialog(QDialog):
         self._show(setting.key)
         caption = label(name, wrap=True)
         caption.setBuddy(editor)
-        caption.setMaximumWidth(CAPTION_MOST)
+        caption.setFixedWidth(CAPTION_WIDTH)
         row = grid.rowCount()
         grid.addWidget(caption, row, 0)
         if setting.key == "output_folder":

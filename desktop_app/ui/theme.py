@@ -210,11 +210,11 @@ QPushButton {
 }
 QPushButton:hover { border-color: @muted; }
 QPushButton:pressed { background: @line; }
-QPushButton:focus { border: 1px solid @accent; }
+QPushButton:focus { border: 1px solid @text; }
 QPushButton:disabled { color: @faint; border-color: @line; background: @panel; }
 QPushButton:flat { background: transparent; border: 1px solid transparent; }
 QPushButton:flat:hover { background: @raised; }
-QPushButton:flat:focus { border-color: @accent; }
+QPushButton:flat:focus { border-color: @text; }
 QPushButton[role="accent"] {
     background: @accent; color: @on_accent; border: 2px solid @accent; min-height: 36px;
     font-weight: 600; font-size: 15px;
@@ -230,13 +230,13 @@ QPushButton[role="fold"] {
     font-weight: 600;
 }
 QPushButton[role="fold"]:hover { background: @raised; }
-QPushButton[role="fold"]:focus { border-color: @accent; }
+QPushButton[role="fold"]:focus { border-color: @text; }
 
 QToolButton { background: transparent; border: 1px solid transparent; border-radius: 6px; padding: 4px; }
 QToolButton:hover { background: @raised; }
 QToolButton:pressed { background: @line; }
 QToolButton:checked { background: @raised; border-color: @line; }
-QToolButton:focus { border-color: @accent; }
+QToolButton:focus { border-color: @text; }
 QToolButton::menu-indicator { image: none; }
 
 QLineEdit, QSpinBox, QDoubleSpinBox, QComboBox, QPlainTextEdit, QTextEdit {
@@ -249,7 +249,7 @@ QLineEdit, QPlainTextEdit { placeholder-text-color: @muted; }
 QLineEdit#qt_spinbox_lineedit { border: none; padding: 0 8px 0 4px; background: transparent; min-height: 0; }
 QLineEdit:hover, QSpinBox:hover, QDoubleSpinBox:hover, QComboBox:hover, QPlainTextEdit:hover { border-color: @faint; }
 QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QComboBox:focus, QPlainTextEdit:focus, QTextEdit:focus {
-    border-color: @accent;
+    border-color: @text;
 }
 QLineEdit:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled, QComboBox:disabled { color: @faint; }
 QLineEdit[role="plain"] { background: transparent; border: none; padding: 0; min-height: 18px; }
@@ -273,15 +273,14 @@ QSlider::sub-page:horizontal { height: 4px; border-radius: 2px; background: @mut
 QSlider::handle:horizontal {
     width: 14px; height: 14px; margin: -6px 0; border-radius: 8px; background: @text; border: 1px solid @panel;
 }
-QSlider::handle:horizontal:hover { background: @accent; }
-QSlider::handle:horizontal:focus { border: 2px solid @accent; margin: -7px 0; border-radius: 9px; }
+QSlider::handle:horizontal:focus { background: @accent; }
 QSlider::sub-page:horizontal:disabled, QSlider::handle:horizontal:disabled { background: @line; }
 
 QCheckBox { spacing: 8px; min-height: 24px; }
 QCheckBox::indicator { width: 16px; height: 16px; border: 1px solid @muted; border-radius: 4px; background: @window; }
 QCheckBox::indicator:checked { background: @accent; border-color: @accent; image: url("@icons/@check.svg"); }
 QCheckBox:focus { color: @text; }
-QCheckBox::indicator:focus { border: 2px solid @accent; }
+QCheckBox::indicator:focus { border: 2px solid @text; }
 
 QScrollBar:vertical { background: transparent; width: 10px; margin: 0; }
 QScrollBar:horizontal { background: transparent; height: 10px; margin: 0; }

@@ -15,7 +15,7 @@ from desktop_app.ui import theme
 from desktop_app.ui.icons import paint_icon
 from desktop_app.ui.images import ImageFiles
 from desktop_app.ui.translate import translated
-from desktop_app.ui.widgets.flow_layout import FlowLayout
+from desktop_app.ui.widgets.flow_layout import FlowLayout, delete_all
 from desktop_app.ui.widgets.labels import label
 
 EXAMPLES = 3
@@ -50,7 +50,7 @@ class Welcome(QWidget):
 
     def show_model(self, facts: ModelFacts | None, problem: Message | None) -> None:
         """Say what ``facts`` draws, or with no model why there is none."""
-        self._clear_chips()
+        delete_all(self._chip_flow)
         if facts is None:
             text, remedy = translated(problem or Message("model.none"))
             self.title.setText(text)
@@ -73,10 +73,6 @@ class Welcome(QWidget):
     def close_files(self) -> None:
         """Stop reading; call before the program ends."""
         self._files.close()
-
-    def _clear_chips(self) -> None:
-        while item := self._chip_flow.takeAt(0):
-            item.widget().deleteLater()
 
     def _add_chip(self, sentence: str) -> None:
         chip = QPushButton(sentence)

@@ -30,6 +30,7 @@ from desktop_app.core.paths import resources_dir
 from desktop_app.ui import theme
 from desktop_app.ui.actions import ACTIONS, MENU, PICTURE_MENU
 from desktop_app.ui.canvas import Canvas
+from desktop_app.ui.main_window import COLUMNS
 from tests.ui.conftest import build
 
 INTERACTIVE = (
@@ -251,7 +252,8 @@ def test_every_text_in_the_window_can_be_translated(qtbot, tmp_path, models, tra
         for text in (*buttons, *names, *tips):
             assert "[" in text or text in examples, text
         scroll = stand.window.prompt_panel.findChild(QScrollArea)
-        assert scroll.widget().minimumSizeHint().width() <= stand.window.prompt_panel.maximumWidth()
+        stand.window.prompt_panel.size_row.presets.activated.emit(2)
+        assert scroll.widget().minimumSizeHint().width() <= COLUMNS[0] - 10, "the first width, less the scroll bar"
         stand.close()
     finally:
         QCoreApplication.removeTranslator(pseudo)

@@ -368,6 +368,18 @@ def test_a_dropped_picture_without_a_recipe_gets_a_sentence(qtbot, stand, tmp_pa
     assert kept.hasUrls()
 
 
+def test_a_picture_dropped_on_the_prompt_is_not_text(stand, generate):
+    generate()
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(stand.window.viewer.shown.path))])
+    data.setText("file:///somewhere.png")
+    assert not stand.window.prompt_panel.prompt.canInsertFromMimeData(data)
+    assert not stand.window.prompt_panel.seed_row.box.acceptDrops()
+    plain = QMimeData()
+    plain.setText("a red house")
+    assert stand.window.prompt_panel.prompt.canInsertFromMimeData(plain)
+
+
 def test_a_dropped_text_file_is_refused(stand, tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
     kept = drop(stand, tmp_path / "notes.txt")
@@ -518,6 +530,18 @@ def test_notices_give_way_and_an_error_stays(stand):
     window.show_error(Message("model.none"))
     window.show_notice(Message("reproduce.differs", {"then": "torch 1", "now": "torch 2"}))
     assert window.messages.text.text() == "No model was found."
+
+
+def test_a_notice_leaves_by_itself_and_an_error_does_not(qtbot, stand):
+    bar = stand.window.messages
+    bar._timer.setInterval(10)
+    bar.show_notice("For a moment.")
+    assert bar.isVisible()
+    qtbot.waitUntil(lambda: not bar.isVisible())
+    bar.show_notice("For a moment.")
+    bar.show_error("For good.", "", "")
+    QTest.qWait(60)
+    assert bar.is_error
 
 
 def test_the_engines_notices_reach_the_window(stand):

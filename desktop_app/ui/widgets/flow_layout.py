@@ -46,7 +46,8 @@ class FlowLayout(QLayout):
 
     def setGeometry(self, rect: QRect) -> None:  # noqa: N802 (Qt's name)
         super().setGeometry(rect)
-        right_to_left = self.parentWidget() is not None and self.parentWidget().isRightToLeft()
+        parent = self.parentWidget()
+        right_to_left = parent is not None and parent.isRightToLeft()
         y = rect.y()
         for row, height in self._rows(rect.width()):
             used = sum(self._width(item, rect.width()) for item in row) + self.spacing() * (len(row) - 1)
@@ -78,3 +79,11 @@ class FlowLayout(QLayout):
                 rows[-1].append(item)
                 used += self.spacing() + needed
         return [(row, max(item.sizeHint().height() for item in row)) for row in rows]
+
+
+def delete_all(layout: QLayout) -> None:
+    """Empty ``layout`` and delete the widgets that were in it."""
+    while item := layout.takeAt(0):
+        widget = item.widget()
+        if widget is not None:
+            widget.deleteLater()

@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLineEdit, QWidget
 
 from desktop_app.ui import theme
+from desktop_app.ui.widgets.flow_layout import delete_all
 from desktop_app.ui.widgets.labels import label, selectable
 
 LONGEST_WORD = 22
@@ -33,8 +34,7 @@ class InfoTable(QWidget):
         if pairs == self._pairs:
             return
         self._pairs = pairs
-        while item := self._grid.takeAt(0):
-            item.widget().deleteLater()
+        delete_all(self._grid)
         for row, (name, value) in enumerate(pairs):
             caption = label(name, "muted")
             caption.setAlignment(Qt.AlignmentFlag.AlignTop)
@@ -55,6 +55,7 @@ def _value(value: str) -> QWidget:
     line = QLineEdit(value)
     line.setReadOnly(True)
     line.setFrame(False)
+    line.setTextMargins(-2, 0, 0, 0)  # where a label would begin
     line.setProperty("role", "plain")
     line.setToolTip(value)
     line.setCursorPosition(0)

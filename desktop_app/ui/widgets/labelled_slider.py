@@ -6,7 +6,7 @@ from PySide6.QtCore import QSignalBlocker, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from desktop_app.ui import theme
-from desktop_app.ui.widgets.calm import CalmDoubleSpinBox, CalmSlider, CalmSpinBox
+from desktop_app.ui.widgets.calm import CalmDoubleSpinBox, CalmSlider
 from desktop_app.ui.widgets.labels import ResetLabel
 
 NUMBER_WIDTH = 68
@@ -38,7 +38,8 @@ class LabelledSlider(QWidget):
         self._usual = usual
         self.label = ResetLabel(text)
         self.slider = CalmSlider()
-        self.number = CalmSpinBox() if step == 1 else CalmDoubleSpinBox()
+        self.number = CalmDoubleSpinBox()
+        self.number.setDecimals(0 if step == 1 else 2)
         self.number.setFixedWidth(NUMBER_WIDTH)
         self.number.setSingleStep(step)
         if unit:
@@ -60,29 +61,29 @@ class LabelledSlider(QWidget):
         self.label.reset.connect(self.reset)
 
     def value(self) -> float:
-        return self.number.value()
+        return self._kind(self.number.value())
 
     def set_limits(self, low: float, high: float) -> None:
         """The valid range; the slider keeps to the part of it that is usual."""
         with QSignalBlocker(self.slider), QSignalBlocker(self.number):
-            self.number.setRange(*self._kind(low, high))
+            self.number.setRange(low, high)
             self.slider.setRange(self._notch(max(low, self._usual[0])), self._notch(min(high, self._usual[1])))
 
     def set_value(self, value: float) -> None:
         """Show ``value`` without emitting :attr:`edited`."""
         with QSignalBlocker(self.slider), QSignalBlocker(self.number):
-            self.number.setValue(*self._kind(value))
+            self.number.setValue(value)
             self.slider.setValue(self._notch(value))
 
-    def _kind(self, *values: float) -> list[float]:
-        return [int(value) if self._step == 1 else float(value) for value in values]
+    def _kind(self, value: float) -> float:
+        return int(value) if self._step == 1 else value
 
     def _notch(self, value: float) -> int:
         return round(value / self._step)
 
     @Slot(int)
     def _slid(self, notch: int) -> None:
-        (value,) = self._kind(notch * self._step)
+        value = self._kind(notch * self._step)
         with QSignalBlocker(self.number):
             self.number.setValue(value)
         self.edited.emit(value)
@@ -91,4 +92,4 @@ class LabelledSlider(QWidget):
     def _typed(self) -> None:
         with QSignalBlocker(self.slider):
             self.slider.setValue(self._notch(self.number.value()))
-        self.edited.emit(self.number.value())
+        self.edited.emit(self.value())

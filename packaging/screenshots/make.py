@@ -1,0 +1,210 @@
+"""Screenshots of every state, from the real program with the real engine and the bundled model.
+
+    python packaging/screenshots/make.py FOLDER [--only NAME ...] [--font FAMILY]
+
+Each variant runs in a process of its own, off screen, with a data folder that is thrown away; prompts and seeds are
+fixed, so that the same model gives the same pictures again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+FIRST_SEED = 7
+WAIT_S = 180
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One window: its theme, size in px and scale, and the states to take."""
+
+    theme: str
+    width: int
+    height: int
+    states: tuple[str, ...]
+    scale: float = 1.0
+
+
+ALL = ("empty", "running", "finished", "cancelled", "error", "settings", "shortcuts")
+VARIANTS = {
+    "dark": Variant("dark", 1280, 800, ALL),
+    "light": Variant("light", 1280, 800, ALL),
+    "small": Variant("dark", 780, 540, ("empty", "running", "finished", "error")),
+    "smallest": Variant("light", 720, 520, ("empty", "finished")),
+    "large": Variant("dark", 1920, 1080, ("running", "finished")),
+    "scale-200": Variant("dark", 1000, 700, ("finished",), scale=2.0),
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--only", nargs="*", choices=VARIANTS, default=list(VARIANTS))
+    parser.add_argument("--font", help="font family; by default the system's own")
+    parser.add_argument("--here", choices=VARIANTS, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    if options.here:
+        return take(options.here, options.folder, options.font)
+    codes = [run_apart(name, options.folder, options.font) for name in options.only]
+    return max(codes, default=0)
+
+
+def run_apart(name: str, folder: Path, font: str | None) -> int:
+    """One variant in a fresh process, because the scale is fixed when Qt starts."""
+    scale = {"QT_SCALE_FACTOR": str(VARIANTS[name].scale)} if VARIANTS[name].scale != 1 else {}
+    command = [sys.executable, __file__, str(folder), "--here", name, *(["--font", font] if font else [])]
+    return subprocess.run(command, env={**os.environ, "QT_QPA_PLATFORM": "offscreen", **scale}, check=False).returncode
+
+
+def take(name: str, folder: Path, font: str | None) -> int:
+    """Start the program as :data:`VARIANTS` says and take its states in order."""
+    from PySide6.QtGui import QFont
+    from PySide6.QtWidgets import QApplication
+
+    from desktop_app.app import Program
+    from desktop_app.core.paths import app_paths
+
+    variant = VARIANTS[name]
+    app = QApplication([])
+    if font:
+        app.setFont(QFont(font))
+    with tempfile.TemporaryDirectory() as data:
+        paths = app_paths(Path(data))
+        paths.prepare()
+        paths.settings.write_text(json.dumps({"theme": variant.theme}))
+        program = Program(paths)
+        program.window.resize(variant.width, variant.height)
+        program.start()
+        photographer = Photographer(app, program, lambda state: folder / f"{name}-{state}.png")
+        try:
+            photographer.take_all(variant.states)
+        finally:
+            program.queue.clear_waiting()
+            program.queue.cancel()
+            photographer.wait(lambda: not program.queue.jobs)
+            program.window.close()
+            program.close()
+    return 0
+
+
+class Photographer:
+    """Brings the window into a state, then grabs it."""
+
+    def __init__(self, app, program, target: Callable[[str], Path]) -> None:
+        self._app = app
+        self._program = program
+        self._target = target
+        self._seed = FIRST_SEED
+
+    def take_all(self, states: tuple[str, ...]) -> None:
+        queue = self._program.queue
+        self.wait(lambda: queue.engine_state == "ready")
+        for state in ALL:
+            if state in states:
+                getattr(self, state)()
+            elif state == "finished":
+                self._make_pictures()
+
+    def wait(self, ready: Callable[[], bool]) -> None:
+        """Let the program run until ``ready()``. ``SystemExit`` when that takes too long."""
+        end = time.monotonic() + WAIT_S
+        while not ready():
+            self._app.processEvents()
+            time.sleep(0.002)
+            if time.monotonic() > end:
+                raise SystemExit(f"gave up waiting for {self._target('…').name}")
+
+    def grab(self, state: str, widget=None) -> None:
+        pause = time.monotonic() + 0.4  # thumbnails and layouts settle
+        self.wait(lambda: time.monotonic() > pause)
+        (widget or self._program.window).grab().save(str(self._target(state)))
+        print(self._target(state).name, flush=True)
+
+    # -- states
+
+    def empty(self) -> None:
+        self.grab("empty")
+
+    def running(self) -> None:
+        """Half way, with one more waiting."""
+        window, queue = self._program.window, self._program.queue
+        self._compose(1)
+        window.jobs.generate()
+        window.jobs.generate()
+        job = queue.current or queue.waiting[0]
+        self.wait(lambda: job.preview is not None and job.step >= job.steps * 0.6)
+        window.grab().save(str(self._target("running")))
+        print(self._target("running").name, flush=True)
+        self.wait(lambda: not queue.jobs)
+
+    def finished(self) -> None:
+        self._make_pictures()
+        self.grab("finished")
+
+    def cancelled(self) -> None:
+        queue = self._program.queue
+        self._compose(2)
+        self._program.window.jobs.generate()
+        job = queue.current or queue.waiting[0]
+        self.wait(lambda: job.preview is not None and job.step >= job.steps * 0.4)
+        queue.cancel()
+        self.wait(lambda: job.ended)
+        self.grab("cancelled")
+        self._program.window.viewer.discard()
+
+    def error(self) -> None:
+        """The engine is killed in the middle of a picture, as the system does when memory runs out."""
+        queue = self._program.queue
+        self._compose(0)
+        self._program.window.jobs.generate()
+        job = queue.current or queue.waiting[0]
+        self.wait(lambda: job.step >= 2)
+        self._program.transport.kill()
+        self.wait(lambda: job.ended)
+        self.grab("error")
+        self._program.window.messages.hide()
+        self.wait(lambda: queue.engine_state == "ready")
+
+    def settings(self) -> None:
+        dialog = self._program.window.dialogs.open_settings()
+        self.grab("settings", dialog)
+        dialog.close()
+
+    def shortcuts(self) -> None:
+        dialog = self._program.window.dialogs.open_shortcuts()
+        self.grab("shortcuts", dialog)
+        dialog.close()
+
+    # -- what they share
+
+    def _compose(self, example: int) -> None:
+        """Put one of the model's own example sentences into the prompt."""
+        draft = self._program.draft
+        examples = draft.facts.examples
+        draft.set_value("prompt", examples[example % len(examples)])
+        draft.set_value("seed", self._seed)
+        draft.set_value("seed_locked", True)
+        self._seed += 1
+
+    def _make_pictures(self) -> None:
+        queue = self._program.queue
+        for example in range(len(self._program.draft.facts.examples)):
+            self._compose(example)
+            self._program.window.jobs.generate()
+        self.wait(lambda: not queue.jobs)
+        self._program.draft.set_value("seed_locked", False)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
