@@ -137,8 +137,8 @@ class Program(QObject):
     def _picture_saved(self, job: Job, finished: FinishedPicture) -> None:
         if finished.path:
             self.pictures.added(finished.path)
-        elif finished.message:
-            self.window.show_error(finished.message)
+        if finished.message:
+            (self.window.show_notice if finished.path else self.window.show_error)(finished.message)
 
     def _engine_process(self) -> ProcessTransport:
         return ProcessTransport(self._engine_arguments, self.paths.engine_log)
