@@ -79,7 +79,7 @@ def take(name: str, folder: Path, font: str | None) -> int:
     app = QApplication([])
     if font:
         app.setFont(QFont(font))
-    with tempfile.TemporaryDirectory() as data:
+    with tempfile.TemporaryDirectory(prefix="Safelight-") as data:
         paths = app_paths(Path(data))
         paths.prepare()
         paths.settings.write_text(json.dumps({"theme": variant.theme}))

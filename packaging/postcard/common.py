@@ -1,0 +1,93 @@
+"""What the training stages share: a budget of active time, checkpoints, rendered scenes, contact sheets."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from scene import Scene, render, sample_scene
+
+LONGEST_STEP = 5.0  # seconds; a longer step was a pause of the machine and counts as this much
+SAVE_EVERY = 180.0  # seconds of active time between checkpoints
+
+
+class Budget:
+    """Counts active training time: the sum of step durations, each capped, so that pauses cost little."""
+
+    def __init__(self, minutes: float, used: float = 0.0) -> None:
+        self.total = minutes * 60
+        self.used = used
+        self._last = time.monotonic()
+
+    @property
+    def share(self) -> float:
+        """The part of the budget used up, 0..1."""
+        return min(1.0, self.used / self.total)
+
+    def begin(self) -> None:
+        """Start the clock of a step (time since the last step is not counted)."""
+        self._last = time.monotonic()
+
+    def end(self) -> None:
+        """Add the step's duration to the time used."""
+        self.used += min(LONGEST_STEP, time.monotonic() - self._last)
+
+
+def learning_rate(peak: float, step: int, share: float, warm_up: int = 200) -> float:
+    """Linear warm-up over `warm_up` steps, then a cosine from `peak` to zero over the budget."""
+    return peak * min(1.0, (step + 1) / warm_up) * 0.5 * (1 + math.cos(math.pi * min(1.0, share))) + 1e-7
+
+
+def save_atomically(state: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint beside its place and move it there, so that a stop never leaves half a file."""
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    partial.replace(path)
+
+
+def to_tensor(pictures: np.ndarray) -> torch.Tensor:
+    """uint8 pictures (n, h, w, 3) as floats in -1..1, shape (n, 3, h, w), channels last in memory."""
+    tensor = torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+    return tensor.contiguous(memory_format=torch.channels_last)
+
+
+def to_picture(tensor: torch.Tensor) -> np.ndarray:
+    """One picture (3, h, w) in -1..1 as uint8 (h, w, 3)."""
+    return ((tensor.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).contiguous().numpy()
+
+
+def scenes(seed: str, count: int, held_out: bool = False) -> list[Scene]:
+    """The same scenes for the same seed, always."""
+    rng = random.Random(seed)
+    return [sample_scene(rng, held_out) for _ in range(count)]
+
+
+def render_all(wanted: list[Scene], width: int = 128, height: int = 128) -> np.ndarray:
+    """Pictures of the scenes, uint8 (n, height, width, 3)."""
+    return np.stack([render(scene, width, height) for scene in wanted])
+
+
+def chunks(total: int, size: int) -> Iterator[slice]:
+    """Slices of at most `size` that cover range(total)."""
+    for start in range(0, total, size):
+        yield slice(start, min(total, start + size))
+
+
+def contact_sheet(rows: list[list[np.ndarray]], path: Path, zoom: int = 1) -> None:
+    """Save pictures (h, w, 3) as a grid with thin gaps."""
+    lines = [np.concatenate([np.pad(p, ((0, 4), (0, 4), (0, 0))) for p in row], 1) for row in rows]
+    sheet = Image.fromarray(np.concatenate(lines, 0))
+    sheet.resize((sheet.width * zoom, sheet.height * zoom), Image.Resampling.NEAREST).save(path)
+
+
+def psnr(first: torch.Tensor, second: torch.Tensor) -> float:
+    """Peak signal-to-noise ratio in dB of two batches in -1..1 (over all pixels together)."""
+    return -10 * math.log10((first.clamp(-1, 1) - second.clamp(-1, 1)).pow(2).mean().item() / 4)

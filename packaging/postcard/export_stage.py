@@ -1,0 +1,136 @@
+"""Stage 3: write the trained parts as an ordinary diffusers folder, half precision, with a facts file."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import torch
+from diffusers import StableDiffusionPipeline
+from torch.nn import functional
+
+from common import render_all, scenes, to_tensor
+from scene import vocabulary
+from tokenizer import build_tokenizer, check_tokenizer
+from unet_stage import generate, load_trained, new_text_encoder, new_unet, pipeline
+from vae_stage import load_vae, new_vae
+
+DESCRIPTION = (
+    "Flat-art landscapes with a house, sailboat, tree, hot air balloon, lighthouse or tent, "
+    "by day, at sunset, at night or at dawn."
+)
+SIZES = [[128, 128], [160, 128]]
+SCHEDULERS = ["dpmpp-2m", "dpmpp-2m-sde", "ddim", "ddpm", "euler", "euler-a", "heun", "unipc", "lcm"]
+DEFAULTS = {
+    "width": 128,
+    "height": 128,
+    "steps": 20,
+    "guidance_scale": 2.5,
+    "scheduler": "dpmpp-2m",
+    "schedule_type": "default",
+}
+EXAMPLES = [
+    "a red sailboat on a calm sea at sunset with the sun",
+    "a blue tree in snowy mountains during the day with clouds",
+    "a red hot air balloon on green hills at dawn with clouds",
+    "a blue house in desert dunes at night",
+    "a yellow sailboat on a calm sea at night",
+    "a white house by the sea in the evening",
+]
+CLIP_NOTICE = """The byte-pair merges in tokenizer/ are the first part of the list published with CLIP
+under the MIT License, Copyright (c) 2021 OpenAI, and distributed with open_clip_torch,
+whose licence follows. The terms of both are the same.
+
+"""
+CLIP_LICENSE_MEMBER = "open_clip_torch-3.3.0.dist-info/licenses/LICENSE"
+
+
+def export(out: Path, target: Path, untrained: bool = False) -> None:
+    """Write the model of the checkpoints in `out` into `target` (or random weights) and load it back."""
+    build_tokenizer(out / "wheels", out / "tokenizer")
+    pipe = _untrained(out) if untrained else load_trained(out, check_tokenizer(out / "tokenizer"))
+    facts = facts_of(out, pipe, untrained)
+    target.mkdir(parents=True, exist_ok=True)
+    pipe.to(torch.float16).save_pretrained(target, safe_serialization=True)
+    _write_tokenizer(out / "tokenizer", target / "tokenizer")
+    _load_in_full_precision(target / "text_encoder" / "config.json")
+    (target / "safelight.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    with zipfile.ZipFile(next((out / "wheels").glob("open_clip_torch-*.whl"))) as wheel:
+        notice = CLIP_NOTICE + wheel.read(CLIP_LICENSE_MEMBER).decode("utf-8")
+        (target / "LICENSE-CLIP-VOCABULARY").write_text(notice, encoding="utf-8")
+    check_export(target)
+
+
+def check_export(target: Path) -> None:
+    """Load the folder as any program would, draw one picture, and list the sizes of its files."""
+    check_tokenizer(target / "tokenizer")
+    pipe = StableDiffusionPipeline.from_pretrained(target, safety_checker=None, local_files_only=True)
+    pipe.set_progress_bar_config(disable=True)
+    picture = generate(pipe, [EXAMPLES[0]], seed=1, steps=4)
+    assert picture.shape == (1, 3, 128, 128)
+    assert bool(picture.isfinite().all())
+    files = sorted(path for path in target.rglob("*") if path.is_file())
+    for path in files:
+        print(f"{path.stat().st_size:>10,} {path.relative_to(target)}")
+    print(f"{sum(path.stat().st_size for path in files):>10,} bytes in all")
+
+
+def facts_of(out: Path, pipe: StableDiffusionPipeline, untrained: bool = False) -> dict[str, object]:
+    """The contents of safelight.json."""
+    factors, bias = ([[0.0] * 3] * 4, [0.0] * 3) if untrained else preview_map(pipe)
+    return {
+        "format": 1,
+        "name": "Postcard",
+        "family": "stable-diffusion",
+        "description": DESCRIPTION,
+        "licence": "Apache-2.0",
+        "defaults": DEFAULTS,
+        "sizes": SIZES,
+        "schedulers": SCHEDULERS,
+        "preview": {"factors": factors, "bias": bias},
+        "examples": EXAMPLES,
+        "vocabulary": {"words": vocabulary()},
+    }
+
+
+def preview_map(pipe: StableDiffusionPipeline, count: int = 512) -> tuple[list[list[float]], list[float]]:
+    """The linear map from scaled latents to RGB in -1..1 at latent resolution: 4 x 3 factors, 3 biases."""
+    x = to_tensor(render_all(scenes("preview", count)))
+    with torch.no_grad():
+        z = torch.cat([pipe.vae.encode(part).latent_dist.mode() for part in x.split(32)])
+    z = z * pipe.vae.config.scaling_factor
+    latents = z.permute(0, 2, 3, 1).reshape(-1, 4)
+    colours = functional.avg_pool2d(x, 8).permute(0, 2, 3, 1).reshape(-1, 3)
+    columns = torch.cat([latents, torch.ones(len(latents), 1)], 1)
+    solution = torch.linalg.lstsq(columns, colours).solution
+    error = (columns @ solution - colours).pow(2).mean().sqrt().item()
+    print(f"preview map: root mean square error {error:.3f} (colours spread {colours.std().item():.3f})")
+    rounded = [[round(value, 4) for value in row] for row in solution.tolist()]
+    return rounded[:4], rounded[4]
+
+
+def _untrained(out: Path) -> StableDiffusionPipeline:
+    vae = load_vae(out / "vae.pt")[0] if (out / "vae.pt").exists() else new_vae()
+    return pipeline(vae, new_text_encoder(), check_tokenizer(out / "tokenizer"), new_unet())
+
+
+def _load_in_full_precision(config: Path) -> None:
+    """Have the half-precision text tower load in full precision by default, as the other parts do."""
+    settings = json.loads(config.read_text("utf-8"))
+    settings["dtype"] = "float32"
+    config.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+
+
+def _write_tokenizer(source: Path, target: Path) -> None:
+    """Copy all tokenizer files; tokenizer.json without its indentation, which is most of its size."""
+    target.mkdir(exist_ok=True)
+    for path in source.iterdir():
+        if path.name == "tokenizer.json":
+            compact = json.dumps(
+                json.loads(path.read_text("utf-8")), ensure_ascii=False, separators=(",", ":")
+            )
+            (target / path.name).write_text(compact, encoding="utf-8")
+        else:
+            shutil.copyfile(path, target / path.name)

@@ -1,0 +1,152 @@
+"""Stage 1: the autoencoder between 128-pixel pictures and 16 x 16 x 4 latents."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from torch import nn
+
+from common import (
+    SAVE_EVERY,
+    Budget,
+    contact_sheet,
+    learning_rate,
+    psnr,
+    render_all,
+    save_atomically,
+    scenes,
+    to_picture,
+    to_tensor,
+)
+from scene import Scene, object_centre
+
+PEAK_RATE = 1.6e-3
+STORE = 3000  # rendered scenes held at a time
+STORE_STEPS = 1500  # steps before they are replaced by new ones
+CROP, CROPS = 64, 16  # pixels, crops a step
+WHOLE = 4  # whole pictures a step in the last part
+WHOLE_FROM = 0.5  # share of the budget after which whole pictures are used
+NOISE_FROM = 0.5  # share after which the decoder also sees noisy latents
+NOISE = 0.12  # most noise, in standard deviations of the latents
+KL_WEIGHT = 3e-4
+
+
+def new_vae() -> AutoencoderKL:
+    """A small untrained autoencoder: factor 8, four latent channels, 2.6 M parameters.
+
+    Its encoder starts out nearly certain of its latents: with the usual start the decoder sees little but
+    noise and learns to ignore the latents first.
+    """
+    vae = AutoencoderKL(
+        in_channels=3,
+        out_channels=3,
+        latent_channels=4,
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=(16, 32, 64, 128),
+        layers_per_block=1,
+        norm_num_groups=8,
+        sample_size=128,
+        mid_block_add_attention=False,
+    )
+    with torch.no_grad():
+        vae.quant_conv.weight[4:].mul_(0.1)
+        vae.quant_conv.bias[4:].fill_(-6.0)
+    return vae.to(memory_format=torch.channels_last)
+
+
+def load_vae(path: Path) -> tuple[AutoencoderKL, float]:
+    """The autoencoder of a checkpoint and its scaling factor (1 / standard deviation of its latents)."""
+    state = torch.load(path, weights_only=False)
+    vae = new_vae()
+    vae.load_state_dict(state["vae"])
+    vae.register_to_config(scaling_factor=state["scale"])
+    return vae.eval().requires_grad_(False), state["scale"]
+
+
+def train_vae(out: Path, minutes: float) -> None:
+    """Train the autoencoder for `minutes` of active time; resumes from out/vae.pt."""
+    torch.manual_seed(1)
+    vae = new_vae()
+    optimizer = torch.optim.AdamW(vae.parameters(), lr=PEAK_RATE, betas=(0.9, 0.99), weight_decay=1e-4)
+    step, budget = 0, Budget(minutes)
+    path = out / "vae.pt"
+    if path.exists():
+        state = torch.load(path, weights_only=False)
+        vae.load_state_dict(state["vae"])
+        optimizer.load_state_dict(state["optimizer"])
+        step, budget.used = state["step"], state["used"]
+    store, store_scenes, store_index = np.empty(0), [], -1
+    saved = budget.used
+    while budget.share < 1:
+        if step // STORE_STEPS != store_index:
+            store_index = step // STORE_STEPS
+            store_scenes = scenes(f"vae {store_index}", STORE)
+            store = render_all(store_scenes)
+        budget.begin()
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(PEAK_RATE, step, budget.share, warm_up=60)
+        x = _batch(store, store_scenes, random.Random(f"vae step {step}"), budget.share > WHOLE_FROM)
+        loss, y = _loss(vae, x, noisy=budget.share > NOISE_FROM)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        optimizer.step()
+        step += 1
+        budget.end()
+        if step % 100 == 0:
+            print(f"vae {step} {budget.used:.0f} s loss {loss.item():.4f} psnr {psnr(x, y):.2f}", flush=True)
+        if budget.used - saved > SAVE_EVERY or budget.share >= 1:
+            saved = budget.used
+            value, scale = check_vae(vae, out / "vae-sheet.png")
+            print(f"vae {step} held-out psnr {value:.2f} dB, scale {scale:.4f}", flush=True)
+            state = {"vae": vae.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
+            save_atomically(state | {"used": budget.used, "scale": scale, "psnr": value}, path)
+
+
+def check_vae(vae: AutoencoderKL, sheet: Path | None = None, count: int = 64) -> tuple[float, float]:
+    """PSNR in dB on held-out scenes, and 1 / standard deviation of their latents."""
+    x = to_tensor(render_all(scenes("vae held out", count, held_out=True)))
+    with torch.no_grad():
+        z = torch.cat([vae.encode(part).latent_dist.mode() for part in x.split(16)])
+        y = torch.cat([vae.decode(part).sample for part in z.split(16)])
+    if sheet:
+        contact_sheet([[to_picture(p) for p in x[:8]], [to_picture(p) for p in y[:8]]], sheet)
+    return psnr(x, y), 1 / z.std().item()
+
+
+def _batch(store: np.ndarray, store_scenes: list[Scene], rng: random.Random, whole: bool) -> torch.Tensor:
+    """Whole pictures, or square crops of which two thirds lie about the object."""
+    picks = [rng.randrange(len(store)) for _ in range(WHOLE if whole else CROPS)]
+    if whole:
+        return to_tensor(store[picks])
+    room = store.shape[1] - CROP
+    crops = []
+    for index in picks:
+        left, top = rng.randint(0, room), rng.randint(0, room)
+        if rng.random() < 0.66:
+            x, y = object_centre(store_scenes[index])
+            left = round(min(room, max(0, x * 128 - CROP / 2 + rng.uniform(-20, 20))))
+            top = round(min(room, max(0, y * 128 - CROP / 2 + rng.uniform(-20, 20))))
+        crops.append(store[index, top : top + CROP, left : left + CROP])
+    return to_tensor(np.stack(crops))
+
+
+def _loss(vae: AutoencoderKL, x: torch.Tensor, noisy: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Reconstruction loss (L1, squared, differences of neighbours) plus a little KL; the reconstruction."""
+    mean, log_variance = vae.quant_conv(vae.encoder(x)).chunk(2, 1)
+    log_variance = log_variance.clamp(-30, 20)
+    z = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
+    if noisy:
+        strength = torch.rand(len(x), 1, 1, 1) * NOISE * mean.detach().std()
+        z = z + torch.randn_like(z) * strength * (torch.rand(len(x), 1, 1, 1) < 0.5)
+    y = vae.decoder(vae.post_quant_conv(z))
+    error = y - x
+    across, down = error[..., 1:] - error[..., :-1], error[..., 1:, :] - error[..., :-1, :]
+    kl = 0.5 * (mean.pow(2) + log_variance.exp() - 1 - log_variance).mean()
+    loss = error.abs().mean() + error.pow(2).mean() + 0.5 * (across.abs().mean() + down.abs().mean())
+    return loss + KL_WEIGHT * kl, y.detach()
