@@ -17,6 +17,8 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -56,6 +58,17 @@ def paint_only(folder: Path) -> None:
     app.exec()
 
 
+def wait_until(ready: Callable[[], bool]) -> None:
+    """Run Qt's own event loop, as the program does, until ``ready()``; looks every 5 ms."""
+    from PySide6.QtCore import QEventLoop, QTimer
+
+    loop = QEventLoop()
+    look = QTimer(interval=5)
+    look.timeout.connect(lambda: loop.quit() if ready() else None)
+    look.start()
+    loop.exec()
+
+
 def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
@@ -63,7 +76,6 @@ def percentile(values: list[float], share: float) -> float:
 def measure_phases(folder: Path, model: str, cancels: int) -> None:
     """Drive the real program: start, load, denoise, cancel; print what the event loop felt."""
     from PySide6.QtCore import QTimer
-    from PySide6.QtTest import QTest
     from PySide6.QtWidgets import QApplication
 
     from desktop_app.app import Program, apply_theme
@@ -93,11 +105,11 @@ def measure_phases(folder: Path, model: str, cancels: int) -> None:
     timer.timeout.connect(tick)
     begun = time.perf_counter()
     program.start()
-    QTest.qWait(300)
+    settled = time.perf_counter() + 0.3
+    wait_until(lambda: time.perf_counter() > settled)
     last[0] = time.perf_counter()
     timer.start()
-    while queue.engine_state != "ready":
-        QTest.qWait(5)
+    wait_until(lambda: queue.engine_state == "ready")
     print(f"engine ready            {time.perf_counter() - begun:6.2f} s after the window was shown")
 
     request = program.draft.request()
@@ -106,8 +118,7 @@ def measure_phases(folder: Path, model: str, cancels: int) -> None:
     for _ in range(3 if not model else 1):
         job = queue.add(request)
         begun = time.perf_counter()
-        while not job.ended:
-            QTest.qWait(5)
+        wait_until(lambda job=job: job.ended)
         print(f"job                     {time.perf_counter() - begun:6.2f} s ({job.state})")
     print("event-loop delay, ms         n     p50     p99     max")
     for name, values in delays.items():
@@ -123,19 +134,14 @@ def measure_phases(folder: Path, model: str, cancels: int) -> None:
 
 def cancel_latency(program, request) -> float:
     """Seconds from the cancel of a running job, at a random moment, to its end."""
-    from dataclasses import replace
-
-    from PySide6.QtTest import QTest
-
     queue = program.queue
     job = queue.add(replace(request, steps=200))
-    while job.state != "denoising":
-        QTest.qWait(2)
-    QTest.qWait(random.randint(0, 500))
+    wait_until(lambda: job.state == "denoising")
+    moment = time.perf_counter() + random.uniform(0, 0.5)
+    wait_until(lambda: time.perf_counter() > moment)
     begun = time.perf_counter()
     queue.cancel()
-    while not job.ended:
-        QTest.qWait(1)
+    wait_until(lambda: job.ended)
     return time.perf_counter() - begun
 
 

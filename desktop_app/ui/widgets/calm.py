@@ -16,6 +16,16 @@ def _wheel(widget: QWidget, event: QWheelEvent, handler) -> None:
         event.ignore()
 
 
+def _set_up_number_box(box: QSpinBox | QDoubleSpinBox) -> None:
+    """Takes a typed number when it is finished, aligned with the boxes above and below."""
+    box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    box.setKeyboardTracking(False)
+    box.setAlignment(Qt.AlignmentFlag.AlignRight)
+    box.setFixedHeight(theme.CONTROL_HEIGHT)
+    box.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+    box.lineEdit().setTextMargins(0, 0, theme.XS, 0)
+
+
 class CalmSlider(QSlider):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(Qt.Orientation.Horizontal, parent)
@@ -31,12 +41,7 @@ class CalmSpinBox(QSpinBox):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setKeyboardTracking(False)
-        self.setAlignment(Qt.AlignmentFlag.AlignRight)
-        self.setFixedHeight(theme.CONTROL_HEIGHT)
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-        self.lineEdit().setTextMargins(0, 0, theme.XS, 0)
+        _set_up_number_box(self)
 
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 (Qt's name)
         _wheel(self, event, super().wheelEvent)
@@ -47,12 +52,7 @@ class CalmDoubleSpinBox(QDoubleSpinBox):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setKeyboardTracking(False)
-        self.setAlignment(Qt.AlignmentFlag.AlignRight)
-        self.setFixedHeight(theme.CONTROL_HEIGHT)
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-        self.lineEdit().setTextMargins(0, 0, theme.XS, 0)
+        _set_up_number_box(self)
         self.setDecimals(2)
 
     def textFromValue(self, value: float) -> str:  # noqa: N802 (Qt's name)
