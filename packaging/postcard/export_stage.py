@@ -21,6 +21,8 @@ DESCRIPTION = (
     "Flat-art landscapes with a house, sailboat, tree, hot air balloon, lighthouse or tent, "
     "by day, at sunset, at night or at dawn."
 )
+NOT_LEARNED = {"left", "right", "middle", "center", "centre", "side"}
+"""In the captions, but the evaluation finds no effect: the program marks them like words it does not know."""
 SIZES = [[128, 128], [160, 128]]
 SCHEDULERS = ["dpmpp-2m", "dpmpp-2m-sde", "ddim", "ddpm", "euler", "euler-a", "heun", "unipc", "lcm"]
 DEFAULTS = {
@@ -91,7 +93,7 @@ def facts_of(out: Path, pipe: StableDiffusionPipeline, untrained: bool = False) 
         "schedulers": SCHEDULERS,
         "preview": {"factors": factors, "bias": bias},
         "examples": EXAMPLES,
-        "vocabulary": {"words": vocabulary()},
+        "vocabulary": {"words": [word for word in vocabulary() if word not in NOT_LEARNED]},
     }
 
 
