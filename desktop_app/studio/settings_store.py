@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
 from desktop_app.core.messages import Message
-from desktop_app.core.settings import BY_KEY, load_settings
+from desktop_app.core.settings import BY_KEY, load_settings, save_settings
 from desktop_app.studio.background import Background
 
 
@@ -38,5 +37,6 @@ class SettingsStore(QObject):
         if self._values[key] == value:
             return
         self._values[key] = value
-        self._background.write(self._path, json.dumps(self._values, indent=2, ensure_ascii=False).encode())
+        values = dict(self._values)
+        self._background.run(lambda: save_settings(self._path, values))
         self.changed.emit(key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from desktop_app.core.catalog import SCHEDULE_TYPES, SCHEDULERS
 from desktop_app.studio.draft import Draft
@@ -16,6 +16,7 @@ from desktop_app.ui.widgets.fold import Fold
 from desktop_app.ui.widgets.labelled_slider import LabelledSlider
 from desktop_app.ui.widgets.labels import ElidedLabel, label
 from desktop_app.ui.widgets.prompt_edit import PromptEdit
+from desktop_app.ui.widgets.scroll import scrolling
 
 USUAL_STEPS = (1, 60)
 USUAL_GUIDANCE = (1.0, 15.0)
@@ -150,12 +151,6 @@ class PromptPanel(QFrame):
             column.addWidget(part)
         column.addStretch(1)
         self._align_labels()
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setWidget(page)
         foot = QFrame()
         foot.setProperty("role", "foot")
         foot_row = QVBoxLayout(foot)
@@ -164,7 +159,7 @@ class PromptPanel(QFrame):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(0)
-        outer.addWidget(scroll, 1)
+        outer.addWidget(scrolling(page), 1)
         outer.addWidget(foot)
 
     def _align_labels(self) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 
 from desktop_app.studio.job_queue import Job, JobQueue
 from desktop_app.studio.picture_list import PictureList
 from desktop_app.ui import theme
 from desktop_app.ui.viewer import Viewer
 from desktop_app.ui.widgets.fold import Fold
+from desktop_app.ui.widgets.scroll import scrolling
 
 if TYPE_CHECKING:
     from desktop_app.ui.details_panel import DetailsPanel
@@ -111,12 +112,6 @@ class SidePanel(QFrame):
         column.addWidget(self.queue_fold)
         column.addWidget(self.details_fold)
         column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setWidget(page)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scroll)
+        outer.addWidget(scrolling(page))

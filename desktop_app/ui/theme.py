@@ -16,7 +16,6 @@ XS, S, M, L, XL = SPACE
 CONTROL_HEIGHT = 30
 FONT_SMALL, FONT, FONT_LARGE, FONT_TITLE = 12, 13, 15, 20
 ICON = 20
-MOTION_MS = 120
 
 
 @dataclass(frozen=True, slots=True)
