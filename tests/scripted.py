@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 
 from desktop_app.core import events as ev
 from desktop_app.core.frames import Frames
@@ -40,8 +42,15 @@ def draw(request: GenerationRequest) -> Iterator[ev.Event]:
         yield ev.Decoding(index)
         single = request.single(index)
         result = Result(request=single, run=RUN, seconds=0.1, steps_done=request.steps)
-        yield ev.Picture(index, frames(request.width, request.height, 200), result)
+        yield ev.Picture(index, frames(*request.final_size, 200), result)
     yield ev.Finished(0.2)
+
+
+def enlarge(request: GenerationRequest, source: ev.Picture) -> Iterator[ev.Event]:
+    """A finished picture drawn larger."""
+    yield ev.Decoding(0)
+    yield ev.Picture(0, frames(*request.final_size, source.frames.data[0]), replace(source.result, request=request))
+    yield ev.Finished(0.1)
 
 
 def fail(request: GenerationRequest) -> Iterator[ev.Event]:
@@ -57,7 +66,7 @@ def die(request: GenerationRequest) -> Iterator[ev.Event]:
 
 
 class ScriptedTransport:
-    """Plays ``scripts`` in turn, then :func:`draw` for every further job.
+    """Plays ``scripts`` in turn, then :func:`draw` for every further job (:func:`enlarge` for one with a source).
 
     Clearing :attr:`gate` holds a job before its next event; with ``deaf`` a held job does not hear a cancel, as an
     engine that is stuck inside a driver.
@@ -67,6 +76,7 @@ class ScriptedTransport:
         self.scripts = deque(scripts)
         self.requests: list[GenerationRequest] = []
         self.replays: list[RunRecord | None] = []
+        self.sources: list[ev.Picture | None] = []
         self.warmed: list[str] = []
         self.opened = 0
         self.gate = threading.Event()
@@ -82,11 +92,19 @@ class ScriptedTransport:
         return ev.EngineReady(RUN)
 
     def run(
-        self, job: int, request: GenerationRequest, *, preview: bool, replay: RunRecord | None
+        self,
+        job: int,
+        request: GenerationRequest,
+        *,
+        preview: bool,
+        replay: RunRecord | None = None,
+        source: ev.Picture | None = None,
     ) -> Iterator[ev.Event]:
         self.requests.append(request)
         self.replays.append(replay)
-        script = self.scripts.popleft() if self.scripts else draw
+        self.sources.append(source)
+        usual = partial(enlarge, source=source) if source else draw
+        script = self.scripts.popleft() if self.scripts else usual
         for event in script(request):
             while not self.gate.wait(0.01):
                 if not self._alive or (job in self._cancelled and not self._deaf):

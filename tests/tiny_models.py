@@ -15,7 +15,10 @@ import desktop_app.engine.offline  # noqa: F401  (before torch and diffusers: no
 
 import torch  # isort: skip
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel  # isort: skip
+from safetensors.torch import save_file  # isort: skip
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer  # isort: skip
+
+from desktop_app.engine.enlarger import Enlarger  # isort: skip
 
 WORDS = ("sunset", "house", "green", "hills", "night", "boat", "red", "sea", "the", "on", "at", "a")
 """Longest first, so that the merges of a short word do not split a long one."""
@@ -139,3 +142,15 @@ def tiny_model(
     pipeline.to(dtype=dtype).save_pretrained(folder)
     (folder / "safelight.json").write_text(json.dumps(tiny_facts(**(facts or {}))), encoding="utf-8")
     return folder
+
+
+def add_enlarger(folder: Path, *, width: int = 8, depth: int = 2, factor: int = 4, seed: int = 0) -> Enlarger:
+    """Write a random enlarger into the model ``folder`` (its facts must speak of it) and return the same network."""
+    torch.manual_seed(seed)
+    enlarger = Enlarger(width, depth, factor).half().float()  # what float16 keeps of it
+    (folder / "enlarger").mkdir(exist_ok=True)
+    config = {"width": width, "depth": depth, "factor": factor}
+    (folder / "enlarger" / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    weights = {name: weight.half() for name, weight in enlarger.state_dict().items()}
+    save_file(weights, folder / "enlarger" / "model.safetensors")
+    return enlarger

@@ -14,6 +14,8 @@ from desktop_app.core.errors import AppError, RequestError
 FACTS_FILE = "safelight.json"
 FACTS_VERSION = 1
 _WEIGHTS = ("text_encoder", "unet", "vae")
+_ENLARGER = "enlarger"
+_MAX_ENLARGE = 8
 
 
 def find_models(folders: Iterable[Path]) -> dict[str, Path]:
@@ -55,9 +57,10 @@ def read_model_facts(folder: Path) -> ModelFacts:
         raise AppError("model.facts", file=str(folder / FACTS_FILE), reason=str(problem)) from problem
 
 
-def check_model_files(folder: Path) -> None:
+def check_model_files(facts: ModelFacts) -> None:
     """Find missing, truncated or damaged weight files before anything loads them. Raises ``AppError``. Milliseconds."""
-    for part in _WEIGHTS:
+    folder = Path(facts.folder)
+    for part in (*_WEIGHTS, *((_ENLARGER,) if facts.enlarge > 1 else ())):
         files = sorted((folder / part).glob("*.safetensors"))
         if not files:
             raise AppError("model.missing-file", model=folder.name, file=f"{part}/*.safetensors")
@@ -109,6 +112,11 @@ def _merge(folder: Path, family_key: str, family: Family, own: Mapping[str, Any]
         sizes = [size, *(other for other in sizes if other != size)]
     if not sizes:
         raise ValueError("it offers no size")
+    vocabulary = own.get("vocabulary", {})
+    enlarge = int(own.get("enlarge", 1))
+    default_enlarge = int(defaults.get("enlarge", 1))
+    if not 1 <= enlarge <= _MAX_ENLARGE or default_enlarge not in (1, enlarge):
+        raise ValueError(f"it enlarges {enlarge} times, by default {default_enlarge} times")
     return ModelFacts(
         key=folder.name,
         name=str(own.get("name", folder.name)),
@@ -127,9 +135,19 @@ def _merge(folder: Path, family_key: str, family: Family, own: Mapping[str, Any]
         schedulers=schedulers,
         controls=tuple(own.get("controls", family.controls)),
         preview=_preview(own.get("preview"), family.latent_channels),
+        enlarge=enlarge,
+        default_enlarge=default_enlarge,
         examples=tuple(str(example) for example in own.get("examples", ())),
-        vocabulary=tuple(str(word) for word in own.get("vocabulary", {}).get("words", ())),
+        vocabulary=tuple(str(word) for word in vocabulary.get("words", ())),
+        synonyms={str(word): str(plain) for word, plain in vocabulary.get("synonyms", {}).items()},
+        surprise=tuple(_slot(phrases) for phrases in own.get("surprise", ())),
     )
+
+
+def _slot(phrases: Any) -> tuple[str, ...]:
+    if not (isinstance(phrases, list) and phrases):
+        raise ValueError("a slot of its surprise sentences is not a list of phrases")
+    return tuple(str(phrase) for phrase in phrases)
 
 
 def _preview(data: Mapping[str, Any] | None, channels: int) -> PreviewFactors | None:

@@ -127,8 +127,7 @@ def _models(paths: AppPaths, problems: list[str]) -> list[dict[str, str]]:
     for name, folder in find_models(paths.model_folders).items():
         model = {"name": name, "folder": str(folder), "state": "ready"}
         try:
-            read_model_facts(folder)
-            check_model_files(folder)
+            check_model_files(read_model_facts(folder))
         except AppError as problem:
             model["state"] = str(problem)
             problems.append(str(problem))

@@ -19,7 +19,7 @@ from desktop_app.checkpoints.facts import check_model_files, find_models, read_m
 from desktop_app.commands.progress import Progress
 from desktop_app.core.catalog import SCHEDULERS, ModelFacts
 from desktop_app.core.control import StopSignal
-from desktop_app.core.errors import AppError
+from desktop_app.core.errors import AppError, RequestError
 from desktop_app.core.events import Cancelled, Event, Failed, Notice, Picture
 from desktop_app.core.paths import AppPaths, app_paths
 from desktop_app.core.request import GenerationRequest, default_request, validate
@@ -40,6 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=_size, metavar="WxH", help="width and height in px, as in 512x768")
     parser.add_argument("--scheduler", metavar="NAME", help=f"one of: {', '.join(SCHEDULERS)}")
     parser.add_argument("--schedule-type", metavar="TYPE", help="default or karras, where the scheduler has it")
+    parser.add_argument(
+        "--enlarge",
+        action=argparse.BooleanOptionalAction,
+        help="draw the finished picture larger, where the model can; by default as the model says",
+    )
     parser.add_argument("--count", type=int, default=1, metavar="N", help="how many pictures, from seeds in a row")
     parser.add_argument("--device", choices=devices, help="what computes; by default the one in the settings")
     parser.add_argument("--json", action="store_true", help="print one JSON line per picture")
@@ -57,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     validate(request, facts)
     settings, _ = load_settings(paths.settings)
     target = _target(options.output, settings, paths)
-    check_model_files(folder)
+    check_model_files(facts)
     paths.prepare()
 
     from desktop_app.engine.engine import Engine, serve  # torch: seconds, and not needed to refuse a bad request
@@ -89,6 +94,8 @@ def _request(options: argparse.Namespace, facts: ModelFacts) -> GenerationReques
         "schedule_type": options.schedule_type,
     }
     asked = {name: value for name, value in asked.items() if value is not None}
+    if options.enlarge is not None:
+        asked["enlarge"] = _factor(options.enlarge, facts)
     if options.size:
         asked["width"], asked["height"] = options.size
     scheduler = SCHEDULERS.get(asked.get("scheduler", ""))
@@ -96,6 +103,12 @@ def _request(options: argparse.Namespace, facts: ModelFacts) -> GenerationReques
         asked.setdefault("schedule_type", scheduler.schedule_types[0])
     texts = {"prompt": options.prompt, "negative_prompt": options.negative}
     return replace(request, **texts, **asked, seed=options.seed, count=options.count)
+
+
+def _factor(wanted: bool, facts: ModelFacts) -> int:
+    if wanted and facts.enlarge == 1:
+        raise RequestError("enlarge.none", model=facts.name)
+    return facts.enlarge if wanted else 1
 
 
 def _scheduler_key(name: str) -> str:

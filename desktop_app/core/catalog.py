@@ -7,7 +7,8 @@ facts file, which wins over its family (see :mod:`desktop_app.checkpoints.facts`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 SCHEDULE_TYPES: dict[str, tuple[str, str]] = {
     # key: (label, what it does)
@@ -147,6 +148,14 @@ class ModelFacts:
     examples: tuple[str, ...] = ()
     vocabulary: tuple[str, ...] = ()
     """Words the model was trained on, lower case; empty when it knows ordinary language."""
+    synonyms: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Words of the vocabulary that the model draws as another word or phrase of it, and which."""
+    surprise: tuple[tuple[str, ...], ...] = ()
+    """Phrases in slots, of which one each, in order, makes a sentence; "" leaves the slot out."""
+    enlarge: int = 1
+    """How many times as large its own enlarger draws a finished picture; 1: it has none."""
+    default_enlarge: int = 1
+    """What a newcomer gets: 1 or ``enlarge``."""
 
     @property
     def default_size(self) -> tuple[int, int]:

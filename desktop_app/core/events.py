@@ -2,7 +2,8 @@
 
 ``Engine.generate`` yields them; a transport carries them as a JSON header and raw bytes (see
 :mod:`desktop_app.core.wire`). One job is: Loading* · Notice* · Encoding · (Denoising* · Decoding · Picture)+ and then
-exactly one of Finished, Cancelled, Failed.
+exactly one of Finished, Cancelled, Failed. A job that only enlarges an earlier picture is Loading* · Decoding · Picture
+and the end.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Denoising:
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """The autoencoder turns the latents of picture ``picture`` into pixels."""
+    """The autoencoder turns the latents of picture ``picture`` into pixels, and the enlarger makes more of them."""
 
     picture: int
 

@@ -28,6 +28,14 @@ ENGLISH: dict[str, tuple[str, str]] = {
     ),
     "seed.range": ("The seed must be a whole number from 0 to {high}, not {value}.", "Use -1 for a random one."),
     "count.range": ("The number of pictures must be from 1 to {high}, not {value}.", ""),
+    "enlarge.none": (
+        "The model {model} cannot draw its pictures larger.",
+        "Leave the picture at its own size, or choose another model.",
+    ),
+    "enlarge.factor": (
+        "The model {model} can draw its pictures {factor} times as large, not {value} times.",
+        "Switch enlarging on or off.",
+    ),
     "scheduler.unknown": ("There is no scheduler called “{value}”.", "Known here: {known}."),
     "schedule-type.unknown": (
         "The scheduler {scheduler} has no schedule type “{value}”.",

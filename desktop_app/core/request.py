@@ -34,7 +34,7 @@ def clean_text(text: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
-    """One job: ``count`` pictures of ``width`` × ``height`` px from one prompt.
+    """One job: ``count`` pictures of ``width`` × ``height`` px from one prompt, enlarged afterwards if asked.
 
     The k-th picture (from 0) is drawn from seed ``seed + k`` alone, so a batch equals single runs. Texts are cleaned
     on the way in; numbers are checked by :func:`validate`, which knows the model.
@@ -52,6 +52,8 @@ class GenerationRequest:
     schedule_type: str = "default"
     seed: int = RANDOM_SEED
     count: int = 1
+    enlarge: int = 1
+    """The finished picture is drawn this many times as large by the model's enlarger; 1: not."""
     prompt_syntax: int = PROMPT_SYNTAX
 
     def __post_init__(self) -> None:
@@ -60,8 +62,13 @@ class GenerationRequest:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(width, height) in px."""
+        """(width, height) in px, as denoised."""
         return (self.width, self.height)
+
+    @property
+    def final_size(self) -> tuple[int, int]:
+        """(width, height) in px of the finished picture."""
+        return (self.width * self.enlarge, self.height * self.enlarge)
 
     def with_fixed_seed(self) -> GenerationRequest:
         """Itself, or a copy with a drawn seed when the seed is random. Called once, when the job is queued."""
@@ -116,6 +123,7 @@ def default_request(facts: ModelFacts) -> GenerationRequest:
         guidance_scale=facts.guidance_scale,
         scheduler=facts.scheduler,
         schedule_type=facts.schedule_type,
+        enlarge=facts.default_enlarge,
     )
 
 
@@ -128,6 +136,8 @@ def problems(request: GenerationRequest, facts: ModelFacts) -> list[AppError]:
         found.append(RequestError("seed.range", value=request.seed, high=MAX_SEED))
     if not 1 <= request.count <= MAX_COUNT:
         found.append(RequestError("count.range", value=request.count, high=MAX_COUNT))
+    if request.enlarge not in (1, facts.enlarge):
+        found.append(_enlarge_problem(request.enlarge, facts))
     if request.prompt_syntax != PROMPT_SYNTAX:
         found.append(RequestError("request.syntax", value=request.prompt_syntax))
     return found
@@ -137,6 +147,12 @@ def validate(request: GenerationRequest, facts: ModelFacts) -> None:
     """Raise the first of :func:`problems`, a ``RequestError``."""
     for problem in problems(request, facts):
         raise problem
+
+
+def _enlarge_problem(factor: int, facts: ModelFacts) -> AppError:
+    if facts.enlarge == 1:
+        return RequestError("enlarge.none", model=facts.name)
+    return RequestError("enlarge.factor", model=facts.name, factor=facts.enlarge, value=factor)
 
 
 def _scheduler_problems(request: GenerationRequest, facts: ModelFacts) -> list[AppError]:

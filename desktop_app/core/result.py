@@ -45,7 +45,7 @@ class Result:
     request: GenerationRequest
     run: RunRecord
     seconds: float
-    """From the start of this picture's first step to its decoded pixels."""
+    """From the start of this picture's first step to its finished pixels."""
     steps_done: int
     """Of the user's steps; fewer than ``request.steps`` after "Stop and keep"."""
 

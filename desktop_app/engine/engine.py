@@ -46,6 +46,7 @@ from desktop_app.engine.device import (
     is_available,
     ran_out_of_memory,
 )
+from desktop_app.engine.enlarger import Enlarger, enlarge, load_enlarger
 from desktop_app.engine.families import FAMILIES
 from desktop_app.engine.families.stable_diffusion import StableDiffusion, notices
 from desktop_app.engine.guidance import Conditioning
@@ -68,6 +69,7 @@ class _Job:
     conditioning: Conditioning
     run: RunRecord
     previewer: Previewer | None
+    enlarger: Enlarger | None
     stop: StopSignal
 
 
@@ -84,6 +86,7 @@ class Engine:
         self._wish = device
         self._found: tuple[Device, tuple[Message, ...]] | None = None
         self._loaded: dict[tuple[str, ...], StableDiffusion] = {}
+        self._enlarger: tuple[tuple[str, ...], Enlarger] | None = None
 
     def ready(self) -> EngineReady:
         """Find device, number format and threads. On a CPU that was never probed this takes a fraction of a second."""
@@ -101,6 +104,7 @@ class Engine:
     def release(self) -> None:
         """Forget the loaded models and give their memory back to the system."""
         self._loaded.clear()
+        self._enlarger = None
         give_memory_back()
 
     def generate(
@@ -110,19 +114,25 @@ class Engine:
         *,
         preview: bool = True,
         replay: RunRecord | None = None,
+        source: Picture | None = None,
     ) -> Iterator[Event]:
         """Make the pictures of ``request``: the events of :mod:`desktop_app.core.events` in their order.
 
         Ends with ``Finished`` or ``Cancelled``; a random seed is fixed first. ``replay`` repeats an earlier run's
         device, number format, guidance form and threads where this machine has them, so that on the same machine and
-        versions the pixels are the same bytes. Raises ``AppError`` for what a person can mend.
+        versions the pixels are the same bytes. ``source`` is the picture that the same request gave without
+        ``enlarge``: it is enlarged as it is and nothing is denoised again. Raises ``AppError`` for what a person can
+        mend.
         """
         started = time.monotonic()
         facts = read_model_facts(resolve_model(request.model, self._folders))
         validate(request, facts)
         device = self._device(replay)
         try:
-            yield from self._pictures(request.with_fixed_seed(), facts, device, stop, preview, replay)
+            if source is None:
+                yield from self._pictures(request.with_fixed_seed(), facts, device, stop, preview, replay)
+            else:
+                yield from self._enlarged(request, source, facts, device, stop)
             yield Finished(time.monotonic() - started)
         except Interrupted:
             yield Cancelled()
@@ -151,10 +161,9 @@ class Engine:
     def _load(self, facts: ModelFacts, device: Device, stop: StopSignal) -> Generator[Event, None, StableDiffusion]:
         """The model, from memory if it is still there and its files are unchanged. Raises ``AppError``."""
         folder = Path(facts.folder)
-        check_model_files(folder)
+        check_model_files(facts)
         files = sorted(folder.glob("*/*.safetensors"))
-        stamps = [f"{file}:{file.stat().st_size}:{file.stat().st_mtime_ns}" for file in files]
-        key = (facts.folder, str(device.torch_device), str(device.dtype), *stamps)
+        key = (facts.folder, str(device.torch_device), str(device.dtype), *_stamps(files))
         if key not in self._loaded:
             self._make_room(sum(file.stat().st_size for file in files), device)
             loading: Generator[Loading, None, StableDiffusion]
@@ -162,6 +171,16 @@ class Engine:
             self._loaded[key] = yield from loading
         self._loaded[key] = self._loaded.pop(key)  # newest last
         return self._loaded[key]
+
+    def _load_enlarger(self, facts: ModelFacts, device: Device, stop: StopSignal) -> Generator[Event, None, Enlarger]:
+        """The model's enlarger, from memory if it was the last one used and is unchanged. Raises ``AppError``."""
+        folder = Path(facts.folder)
+        check_model_files(facts)
+        key = (str(device.torch_device), *_stamps(sorted(folder.glob("enlarger/*"))))
+        if self._enlarger is None or self._enlarger[0] != key:
+            loading = load_enlarger(folder, facts.enlarge, device.torch_device, lambda: check(stop))
+            self._enlarger = (key, (yield from loading))
+        return self._enlarger[1]
 
     def _make_room(self, size: int, device: Device) -> None:
         """Let the oldest models go until one of ``size`` bytes on disk fits beside them twice over (float16 grows)."""
@@ -180,6 +199,7 @@ class Engine:
     ) -> Iterator[Event]:
         model = yield from self._load(facts, device, stop)
         model = replace(model, device=device)  # same weights, this job's threads
+        enlarger = (yield from self._load_enlarger(facts, device, stop)) if request.enlarge > 1 else None
         run = device.record(_guidance_form(request, model, replay))
         if replay is not None and (differs := _differences(replay, run)):
             yield Notice(Message("reproduce.differs", differs))
@@ -188,15 +208,28 @@ class Engine:
         for message in notices(prompt, negative):
             yield Notice(message)
         yield Encoding()
-        with interruptible(model.modules, stop):
+        with interruptible((*model.modules, *([enlarger] if enlarger else [])), stop):
             conditioning = model.encode(prompt, negative)
             previewer = self._previewer(facts, model) if preview else None
-            job = _Job(request, facts, model, conditioning, run, previewer, stop)
+            job = _Job(request, facts, model, conditioning, run, previewer, enlarger, stop)
             for index in range(request.count):
                 check(stop)
                 yield from _picture(job, index)
                 if stop.kept:
                     break
+
+    def _enlarged(
+        self, request: GenerationRequest, source: Picture, facts: ModelFacts, device: Device, stop: StopSignal
+    ) -> Iterator[Event]:
+        """``source`` enlarged; the run that made it stays in the recipe, because it is what Reproduce must repeat."""
+        enlarger = yield from self._load_enlarger(facts, device, stop)
+        started = time.monotonic()
+        yield Decoding(0)
+        small = torch.frombuffer(bytearray(source.frames.data), dtype=torch.uint8).reshape(source.frames.shape)
+        with interruptible([enlarger], stop):
+            pixels = enlarge(enlarger, small)
+        seconds = round(source.result.seconds + time.monotonic() - started, 3)
+        yield Picture(0, _frames(pixels), replace(source.result, request=request, seconds=seconds))
 
     def _previewer(self, facts: ModelFacts, model: StableDiffusion) -> Previewer:
         factors = facts.preview
@@ -234,9 +267,20 @@ def _picture(job: _Job, index: int) -> Iterator[Event]:
             break
     yield Decoding(index)
     pixels = model.decode(latents)
+    if job.enlarger is not None:
+        pixels = enlarge(job.enlarger, pixels)
     result = Result(request=request, run=job.run, seconds=round(time.monotonic() - started, 3), steps_done=step)
+    yield Picture(index, _frames(pixels), result)
+
+
+def _frames(pixels: Tensor) -> Frames:
     count, height, width, _ = pixels.shape
-    yield Picture(index, Frames(count, height, width, pixels.numpy().tobytes()), result)
+    return Frames(count, height, width, pixels.numpy().tobytes())
+
+
+def _stamps(files: Sequence[Path]) -> list[str]:
+    """What changes when the content of a file does, without reading it."""
+    return [f"{file}:{file.stat().st_size}:{file.stat().st_mtime_ns}" for file in files]
 
 
 def _require_finite(latents: Tensor) -> None:
@@ -268,10 +312,11 @@ def serve(
     *,
     preview: bool = True,
     replay: RunRecord | None = None,
+    source: Picture | None = None,
 ) -> Iterator[Event]:
     """``engine.generate`` with every exception turned into a final ``Failed``: a job can fail, an engine cannot."""
     try:
-        yield from engine.generate(request, stop, preview=preview, replay=replay)
+        yield from engine.generate(request, stop, preview=preview, replay=replay, source=source)
     except AppError as problem:
         yield Failed(problem.message, traceback.format_exc())
     except Exception as problem:

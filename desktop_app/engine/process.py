@@ -1,8 +1,9 @@
 """The engine's own process: ``python -m desktop_app.engine.process``, spoken to over stdin and stdout.
 
-Messages in: ``generate``, ``stop``, ``warm`` (see :mod:`desktop_app.core.wire` for their form). Messages out: events
-with the number of their job. A reader thread takes messages as they come, so that a stop never waits behind a job;
-when the window's end of the pipe closes, the process leaves at once, even in the middle of a step.
+Messages in: ``generate``, ``stop``, ``warm`` (see :mod:`desktop_app.core.wire` for their form); the body of
+``generate`` is the picture to enlarge, if there is one. Messages out: events with the number of their job.
+A reader thread takes messages as they come, so that a stop never waits behind a job; when the window's end of the pipe
+closes, the process leaves at once, even in the middle of a step.
 """
 
 from __future__ import annotations
@@ -21,17 +22,18 @@ from typing import Any, BinaryIO
 
 from desktop_app.core.control import StopSignal
 from desktop_app.core.errors import AppError
-from desktop_app.core.events import Event, Failed
+from desktop_app.core.events import Event, Failed, Picture
 from desktop_app.core.request import GenerationRequest
 from desktop_app.core.result import RunRecord
-from desktop_app.core.wire import WireError, pack_event, read_message, write_message
+from desktop_app.core.wire import WireError, pack_event, read_message, unpack_event, write_message
 
 
 class Inbox:
     """Receives messages on a thread of its own: work is queued, stops take effect immediately."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self.work: queue.Queue[dict[str, Any]] = queue.Queue()
+        self.work: queue.Queue[tuple[dict[str, Any], bytes]] = queue.Queue()
+        """(header, body) of each message."""
         self.stops: collections.defaultdict[int, StopSignal] = collections.defaultdict(StopSignal)
         threading.Thread(target=self._read, args=(stream,), daemon=True, name="inbox").start()
 
@@ -43,7 +45,7 @@ class Inbox:
                     stop = self.stops[header["job"]]
                     stop.keep() if header["keep"] else stop.cancel()
                 else:
-                    self.work.put(header)
+                    self.work.put(message)
         except (WireError, OSError, KeyError):
             pass  # a broken window is a closed window
         os._exit(0)
@@ -63,11 +65,11 @@ def main() -> None:
     _send(outbox, None, engine.ready())
     while True:
         try:
-            message = inbox.work.get(timeout=options.idle * 60 or None)
+            work = inbox.work.get(timeout=options.idle * 60 or None)
         except queue.Empty:
             engine.release()
-            message = inbox.work.get()
-        _handle(engine, message, inbox, outbox)
+            work = inbox.work.get()
+        _handle(engine, work, inbox, outbox)
 
 
 def _options() -> argparse.Namespace:
@@ -79,15 +81,18 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _handle(engine: Any, message: dict[str, Any], inbox: Inbox, outbox: BinaryIO) -> None:
+def _handle(engine: Any, work: tuple[dict[str, Any], bytes], inbox: Inbox, outbox: BinaryIO) -> None:
     from desktop_app.engine.engine import serve
 
+    message, body = work
     if message["do"] == "warm":
         with contextlib.suppress(AppError):  # the first job says it, where somebody listens
             engine.warm(message["model"])
         return
     job = message["job"]
     replay = message["replay"]
+    source = unpack_event(message["source"], body) if message["source"] else None
+    assert source is None or isinstance(source, Picture)
     try:
         request = GenerationRequest.from_json(message["request"])
     except AppError as problem:
@@ -99,6 +104,7 @@ def _handle(engine: Any, message: dict[str, Any], inbox: Inbox, outbox: BinaryIO
         inbox.stops[job],
         preview=message["preview"],
         replay=RunRecord.from_json(replay) if replay else None,
+        source=source,
     )
     for event in events:
         _send(outbox, job, event)

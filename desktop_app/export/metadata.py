@@ -15,7 +15,7 @@ from xml.sax.saxutils import quoteattr, unescape
 from desktop_app import __version__
 from desktop_app.core.catalog import SCHEDULERS
 from desktop_app.core.errors import AppError, RequestError
-from desktop_app.core.request import clean_text
+from desktop_app.core.request import GenerationRequest, clean_text
 from desktop_app.core.result import Result
 from desktop_app.export.packets import find_packets
 
@@ -46,6 +46,7 @@ def parameters_text(result: Result) -> str:
         "CFG scale": f"{request.guidance_scale:g}",
         "Seed": request.seed,
         "Size": f"{request.width}x{request.height}",
+        **_enlarging(request),
         "Model": model_name(request.model),
         "Version": f"Safelight {result.run.versions.get('safelight', __version__)}",
     }
@@ -54,6 +55,13 @@ def parameters_text(result: Result) -> str:
         lines.append(f"Negative prompt: {request.negative_prompt}")
     lines.append(", ".join(f"{key}: {_quoted(clean_text(str(value)))}" for key, value in pairs.items()))
     return "\n".join(lines)
+
+
+def _enlarging(request: GenerationRequest) -> dict[str, str]:
+    """How other programs note a picture that was enlarged: "Size" is then that of the first pass."""
+    if request.enlarge == 1:
+        return {}
+    return {"Hires upscale": str(request.enlarge), "Hires upscaler": f"{model_name(request.model)} enlarger"}
 
 
 def model_name(model: str) -> str:

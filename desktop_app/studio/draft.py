@@ -25,7 +25,8 @@ from desktop_app.core.request import (
     default_request,
     problems,
 )
-from desktop_app.prompt.vocabulary import unknown_words
+from desktop_app.prompt.surprise import surprise
+from desktop_app.prompt.vocabulary import synonyms_in, unknown_words
 from desktop_app.studio.background import Background
 from desktop_app.studio.model_list import ModelList
 
@@ -42,6 +43,7 @@ FIELDS = (
     "seed",
     "seed_locked",
     "count",
+    "enlarge",
 )
 RECALLS: dict[str, tuple[str, ...]] = {
     "all": FIELDS,
@@ -49,7 +51,7 @@ RECALLS: dict[str, tuple[str, ...]] = {
     "seed": ("seed", "seed_locked"),
     "remix": tuple(field for field in FIELDS if field not in ("seed", "seed_locked", "count")),
 }
-_OF_THE_MODEL = ("width", "height", "steps", "guidance_scale", "scheduler", "schedule_type")
+_OF_THE_MODEL = ("width", "height", "steps", "guidance_scale", "scheduler", "schedule_type", "enlarge")
 _SAVE_AFTER_MS = 400
 
 
@@ -69,7 +71,7 @@ class Draft(QObject):
         self._values: dict[str, Any] = {
             **dict.fromkeys(("prompt", "negative_prompt", "model", "scheduler", "schedule_type"), ""),
             **{"width": 0, "height": 0, "steps": 1, "guidance_scale": 1.0},
-            **{"seed": 0, "seed_locked": False, "count": 1},
+            **{"seed": 0, "seed_locked": False, "count": 1, "enlarge": 1},
         }
         self._before_recall: dict[str, Any] | None = None
         self._timer = QTimer(self, singleShot=True, interval=_SAVE_AFTER_MS)
@@ -109,6 +111,12 @@ class Draft(QObject):
         self.set_value("seed", random.SystemRandom().randint(0, MAX_DRAWN_SEED))
         self.set_value("seed_locked", True)
 
+    def surprise(self) -> None:
+        """Put a sentence of the model's own phrases into the prompt; a model without such phrases leaves it alone."""
+        if self.facts and self.facts.surprise:
+            sentence = surprise(self.facts.surprise, random.SystemRandom(), shown=self.value("prompt"))
+            self.set_value("prompt", sentence)
+
     def limits(self, name: str) -> tuple[float, float]:
         """Lowest and highest value of a number field."""
         facts = self.facts
@@ -133,6 +141,10 @@ class Draft(QObject):
     def unknown_words(self) -> list[tuple[int, int]]:
         """(start, length) of the words of the prompt that the chosen model has never seen."""
         return unknown_words(self.value("prompt"), frozenset(self.facts.vocabulary)) if self.facts else []
+
+    def synonyms(self) -> list[tuple[int, int, str]]:
+        """(start, length, what it stands for) of the words of the prompt that the chosen model takes for another."""
+        return synonyms_in(self.value("prompt"), self.facts.synonyms) if self.facts else []
 
     # -- the request
 
@@ -257,6 +269,12 @@ def _as_schedule_type(draft: Draft, name: str, value: Any) -> str:
     return value if scheduler is None or value in scheduler.schedule_types else scheduler.schedule_types[0]
 
 
+def _as_enlargement(draft: Draft, name: str, value: Any) -> int:
+    """One enlarger offers one factor, so that any other means: enlarge."""
+    factor = draft.facts.enlarge if draft.facts else int(value)
+    return factor if int(value) > 1 else 1
+
+
 def _as_switch(draft: Draft, name: str, value: Any) -> bool:
     return bool(value)
 
@@ -271,4 +289,5 @@ _FIT: dict[str, Callable[[Draft, str, Any], Any]] = {
     "seed": _as_whole,
     "seed_locked": _as_switch,
     "count": _as_whole,
+    "enlarge": _as_enlargement,
 }

@@ -49,6 +49,8 @@ class Order:
     request: GenerationRequest
     preview: bool
     replay: RunRecord | None
+    source: Picture | None
+    """The picture to enlarge; None to make one from noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,8 @@ class GenerationThread(QThread):
             self.happened.emit(order.job, Cancelled())
             return True
         try:
-            for event in self._transport.run(order.job, order.request, preview=order.preview, replay=order.replay):
+            options = {"preview": order.preview, "replay": order.replay, "source": order.source}
+            for event in self._transport.run(order.job, order.request, **options):
                 self._pass_on(order.job, event)
         except EngineDied as problem:
             self.happened.emit(order.job, self._end_of(order.job, str(problem)))

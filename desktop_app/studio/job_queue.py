@@ -28,6 +28,7 @@ class Job:
     id: int
     request: GenerationRequest
     replay: RunRecord | None = None
+    source: ev.Picture | None = None
     state: str = "waiting"
     """waiting, loading, encoding, denoising, decoding, and at the end finished, cancelled or failed."""
     loading_what: str = ""
@@ -115,9 +116,19 @@ class JobQueue(QObject):
         """The running job, then the waiting ones in their order."""
         return ((self._current,) if self._current else ()) + self.waiting
 
-    def add(self, request: GenerationRequest, front: bool = False, replay: RunRecord | None = None) -> Job:
-        """Queue a job; its seed is fixed now. ``replay`` runs it as it was run before (Reproduce)."""
-        job = Job(self._next_id, request.with_fixed_seed(), replay, steps=request.steps)
+    def add(
+        self,
+        request: GenerationRequest,
+        front: bool = False,
+        replay: RunRecord | None = None,
+        source: ev.Picture | None = None,
+    ) -> Job:
+        """Queue a job; its seed is fixed now.
+
+        ``replay`` runs it as it was run before (Reproduce); with ``source`` that finished picture is enlarged, and
+        nothing is denoised.
+        """
+        job = Job(self._next_id, request.with_fixed_seed(), replay, source, steps=request.steps)
         self._next_id += 1
         self._waiting.insert(0 if front else len(self._waiting), job)
         self.changed.emit()
@@ -126,7 +137,7 @@ class JobQueue(QObject):
 
     def again(self, job: Job) -> Job:
         """Queue the same request, same seed, once more."""
-        return self.add(job.request, replay=job.replay)
+        return self.add(job.request, replay=job.replay, source=job.source)
 
     def remove(self, job_id: int) -> None:
         """Take a waiting job off the list."""
@@ -164,7 +175,7 @@ class JobQueue(QObject):
             return
         job = self._current = self._waiting.pop(0)
         job.state = "loading"
-        self._thread.submit(Order(job.id, job.request, self._preview(), job.replay))
+        self._thread.submit(Order(job.id, job.request, self._preview(), job.replay, job.source))
         self.changed.emit()
         self.progressed.emit(job)
 

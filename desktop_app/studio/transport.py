@@ -17,10 +17,10 @@ from typing import Any, Protocol
 
 import desktop_app
 from desktop_app.core.control import StopSignal
-from desktop_app.core.events import END, EngineReady, Event
+from desktop_app.core.events import END, EngineReady, Event, Picture
 from desktop_app.core.request import GenerationRequest
 from desktop_app.core.result import RunRecord
-from desktop_app.core.wire import WireError, read_message, unpack_event, write_message
+from desktop_app.core.wire import WireError, pack_event, read_message, unpack_event, write_message
 
 _LOG_BYTES = 1_000_000
 """An engine's log that has grown beyond this starts anew with the next engine."""
@@ -37,8 +37,19 @@ class Transport(Protocol):
         """Start the engine and wait until it is up. Raises ``EngineDied``."""
         ...
 
-    def run(self, job: int, request: GenerationRequest, *, preview: bool, replay: RunRecord | None) -> Iterator[Event]:
-        """The events of one job, the last of which is one of ``events.END``. Raises ``EngineDied``."""
+    def run(
+        self,
+        job: int,
+        request: GenerationRequest,
+        *,
+        preview: bool,
+        replay: RunRecord | None = None,
+        source: Picture | None = None,
+    ) -> Iterator[Event]:
+        """The events of one job, the last of which is one of ``events.END``. Raises ``EngineDied``.
+
+        With ``source`` that picture is enlarged and nothing is denoised.
+        """
         ...
 
     def warm(self, model: str) -> None:
@@ -93,9 +104,19 @@ class ProcessTransport:
             raise EngineDied("it did not introduce itself")
         return event
 
-    def run(self, job: int, request: GenerationRequest, *, preview: bool, replay: RunRecord | None) -> Iterator[Event]:
+    def run(
+        self,
+        job: int,
+        request: GenerationRequest,
+        *,
+        preview: bool,
+        replay: RunRecord | None = None,
+        source: Picture | None = None,
+    ) -> Iterator[Event]:
         message = {"do": "generate", "job": job, "request": request.to_json(), "preview": preview}
-        self._send({**message, "replay": replay.to_json() if replay else None})
+        message["replay"] = replay.to_json() if replay else None
+        message["source"], pixels = pack_event(source) if source else (None, b"")
+        self._send(message, pixels)
         while True:
             owner, event = self._receive()
             if owner != job:
@@ -130,13 +151,13 @@ class ProcessTransport:
             if stream:
                 _close_quietly(stream)
 
-    def _send(self, header: dict[str, Any]) -> None:
+    def _send(self, header: dict[str, Any], body: bytes = b"") -> None:
         process = self._process
         if process is None or process.stdin is None:
             raise EngineDied("it is not running")
         try:
             with self._write_lock:
-                write_message(process.stdin, header)
+                write_message(process.stdin, header, body)
         except (OSError, ValueError) as problem:
             raise EngineDied(self._reason()) from problem
 
@@ -184,9 +205,17 @@ class InProcessTransport:
         self._engine = self._start()
         return self._engine.ready()
 
-    def run(self, job: int, request: GenerationRequest, *, preview: bool, replay: RunRecord | None) -> Iterator[Event]:
+    def run(
+        self,
+        job: int,
+        request: GenerationRequest,
+        *,
+        preview: bool,
+        replay: RunRecord | None = None,
+        source: Picture | None = None,
+    ) -> Iterator[Event]:
         stop = self._stops.setdefault(job, StopSignal())
-        yield from self._serve(self._engine, request, stop, preview=preview, replay=replay)
+        yield from self._serve(self._engine, request, stop, preview=preview, replay=replay, source=source)
         self._stops.pop(job, None)
 
     def warm(self, model: str) -> None:

@@ -34,12 +34,14 @@ ACTIONS: tuple[ActionFacts, ...] = (
     ActionFacts("stop", "Stop", "Stop the running job.", ("Esc",)),
     ActionFacts("keep", "Stop and keep", "Take no further step, and finish the picture as it is now.", ("Ctrl+K",)),
     ActionFacts("focus_prompt", "Go to the prompt", "Put the cursor into the prompt.", ("Ctrl+L",)),
+    ActionFacts("surprise", "Surprise me", "Write a sentence of what the model can draw.", ("Ctrl+Shift+P",)),
     ActionFacts("new_seed", "New seed", "Draw a new seed and lock it.", ("Ctrl+D",)),
     ActionFacts("use_all", "Use all", "Take prompt, settings and seed of this picture.", ("A",), True),
     ActionFacts("use_prompt", "Use prompt", "Take only the prompt of this picture.", ("P",), True),
     ActionFacts("use_seed", "Use seed", "Take only the seed of this picture, and lock it.", ("S",), True),
     ActionFacts("remix", "Remix", "Take everything but the seed, for another picture of this kind.", ("R",), True),
     ActionFacts("reproduce", "Reproduce", "Make this picture again exactly as it was made.", ("Ctrl+R",)),
+    ActionFacts("enlarge", "Enlarge", "Draw this picture larger, and save it as another.", ("E",), True),
     ActionFacts("undo_use", "Undo use", "Put back what stood in the controls before.", ("Ctrl+Z",)),
     ActionFacts("previous", "Previous picture", "Show the picture before this one.", ("Left", "Up"), True),
     ActionFacts("next", "Next picture", "Show the picture after this one.", ("Right", "Down"), True),
@@ -63,8 +65,8 @@ ACTIONS: tuple[ActionFacts, ...] = (
     ActionFacts("quit", "Quit", "Close Safelight.", ("Ctrl+Q",)),
 )
 MENU: tuple[str, ...] = (
-    *("generate", "generate_first", "stop", "keep", ""),
-    *("save_as", "copy_image", "copy_prompt", "show_in_folder", "reproduce", "undo_use", ""),
+    *("generate", "generate_first", "stop", "keep", "surprise", ""),
+    *("save_as", "copy_image", "copy_prompt", "show_in_folder", "enlarge", "reproduce", "undo_use", ""),
     *("toggle_zoom", "canvas_only", "fold_left", "fold_right", "fold_strip", ""),
     *("open_folder", "settings", "theme", "shortcuts", "copy_report", "about", "", "quit"),
 )
@@ -72,7 +74,7 @@ MENU: tuple[str, ...] = (
 PICTURE_MENU: tuple[str, ...] = (
     *("open_picture", "show_in_folder", "save_as", ""),
     *("copy_image", "copy_prompt", ""),
-    *("use_all", "remix", "use_prompt", "use_seed", "", "reproduce"),
+    *("use_all", "remix", "use_prompt", "use_seed", "", "enlarge", "reproduce"),
 )
 """The menu of a picture."""
 _ROLES = {

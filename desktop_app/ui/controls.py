@@ -1,10 +1,10 @@
-"""Rows of the prompt panel that are more than one widget: size and seed."""
+"""Rows of the prompt panel that are more than one widget: size, enlarging and seed."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
 from PySide6.QtGui import QRegularExpressionValidator
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QLineEdit, QWidget
+from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QWidget
 
 from desktop_app.ui import theme
 from desktop_app.ui.widgets.calm import CalmComboBox, CalmSpinBox
@@ -110,6 +110,42 @@ class SizeRow(QWidget):
     def _reset(self) -> None:
         self._wants_custom = False
         self.reset.emit()
+
+
+class EnlargeRow(QWidget):
+    """Whether the finished picture is drawn larger, and how large it is then."""
+
+    edited = Signal(int)
+    """How many times as large: 1 or what the model offers."""
+    reset = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._factor = 1
+        self.label = ResetLabel(self.tr("Enlarge"))
+        self.box = QCheckBox()
+        self.label.setBuddy(self.box)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(theme.S)
+        row.addWidget(self.label)
+        row.addWidget(self.box, 1)
+        self.box.toggled.connect(lambda on: self.edited.emit(self._factor if on else 1))
+        self.label.reset.connect(self.reset)
+
+    def show_value(self, on: bool, factor: int, size: tuple[int, int]) -> None:
+        """Show whether it is ``on``; ``size`` is the (width, height) in px before it is enlarged."""
+        self._factor = factor
+        width, height = (side * factor for side in size)
+        with QSignalBlocker(self.box):
+            self.box.setChecked(on)
+        text = self.tr("×{factor} · {width} × {height} px").format(factor=factor, width=width, height=height)
+        tip = self.tr("Draw the finished picture {factor} times as large: {width} × {height} px. Takes a moment.")
+        tip = tip.format(factor=factor, width=width, height=height)
+        self.box.setText(text)
+        self.box.setAccessibleName(self.tr("Enlarge ×{factor}").format(factor=factor))
+        self.box.setToolTip(tip)
+        self.label.setToolTip(tip + " " + self.tr("Double-click to go back to the model's own value."))
 
 
 class SeedRow(QWidget):

@@ -19,7 +19,7 @@ from desktop_app.ui.widgets.flow_layout import FlowLayout
 from desktop_app.ui.widgets.info_table import InfoTable
 from desktop_app.ui.widgets.labels import label, selectable
 
-BUTTONS = ("use_all", "remix", "use_prompt", "use_seed", "reproduce")
+BUTTONS = ("use_all", "remix", "use_prompt", "use_seed", "reproduce", "enlarge")
 
 
 class DetailsPanel(QWidget):
@@ -54,6 +54,9 @@ class DetailsPanel(QWidget):
             button.setToolTip(action.toolTip())
             button.clicked.connect(action.trigger)
             self._flow.addWidget(button)
+            if id == "enlarge":  # the only one that some recipes are no good for
+                _follow(button, action)
+                action.changed.connect(lambda button=button, action=action: _follow(button, action))
 
     def show_picture(self, shown: ShownPicture, item: PictureItem | None) -> None:
         """Fill in what is known of ``shown``; ``item`` is its file, when it has one in the list."""
@@ -88,6 +91,7 @@ class DetailsPanel(QWidget):
         return [
             (self.tr("Model"), request.model),
             (self.tr("Size"), self.tr("{width} × {height} px").format(width=request.width, height=request.height)),
+            *self._enlarged(request),
             (self.tr("Steps"), steps),
             (self.tr("Guidance"), QLocale().toString(request.guidance_scale, "g", 6)),
             (self.tr("Scheduler"), scheduler.label if scheduler else request.scheduler),
@@ -97,6 +101,13 @@ class DetailsPanel(QWidget):
             ),
             (self.tr("Seed"), str(request.seed)),
         ]
+
+    def _enlarged(self, request: GenerationRequest) -> list[tuple[str, str]]:
+        if request.enlarge == 1:
+            return []
+        width, height = request.final_size
+        text = self.tr("×{factor}, to {width} × {height} px")
+        return [(self.tr("Enlarged"), text.format(factor=request.enlarge, width=width, height=height))]
 
     def _run(self, run: RunRecord, seconds: float) -> list[tuple[str, str]]:
         guidance = {
@@ -123,3 +134,10 @@ class DetailsPanel(QWidget):
             pairs.append((self.tr("Size"), QLocale().formattedDataSize(item.size)))
             pairs.append((self.tr("Saved"), when))
         return pairs
+
+
+def _follow(button: QPushButton, action: QAction) -> None:
+    """Say what ``action`` says, and be there only while it can be done."""
+    button.setText(action.text())
+    button.setAccessibleName(action.text())
+    button.setVisible(action.isEnabled())

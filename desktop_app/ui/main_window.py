@@ -87,6 +87,7 @@ class MainWindow(QMainWindow):
         self.dialogs.actions = self.actions_by_id
         self.picture_actions.actions = self.actions_by_id
         self.side.give_actions(self.actions_by_id)
+        self.status.follow_enlarge(self.actions_by_id["enlarge"])
         if sys.platform == "darwin":
             self.menuBar().addMenu(self.menu)
         self._lay_out()
@@ -144,12 +145,14 @@ class MainWindow(QMainWindow):
             "stop": self._stop,
             "keep": self._keep,
             "focus_prompt": self._focus_prompt,
+            "surprise": self._surprise,
             "new_seed": self.draft.new_seed,
             "use_all": lambda: picture.recall("all"),
             "use_prompt": lambda: picture.recall("prompt"),
             "use_seed": lambda: picture.recall("seed"),
             "remix": lambda: picture.recall("remix"),
             "reproduce": picture.reproduce,
+            "enlarge": picture.enlarge,
             "undo_use": self.draft.undo_recall,
             "previous": lambda: self.strip.step(-1),
             "next": lambda: self.strip.step(1),
@@ -176,6 +179,7 @@ class MainWindow(QMainWindow):
     def _connect(self) -> None:
         queue, viewer = self.queue, self.viewer
         self.prompt_panel.generate.connect(self.jobs.generate)
+        self.prompt_panel.surprise_wanted.connect(self._surprise)
         self.jobs.error.connect(self.show_error)
         self.jobs.notice.connect(self.show_notice)
         self.prompt_panel.reuse_seed.connect(lambda: self.picture_actions.recall("seed"))
@@ -189,6 +193,7 @@ class MainWindow(QMainWindow):
         self.picture_actions.queued.connect(viewer.follow)
         self.status.wanted.connect(self._status_wanted)
         self.stage.welcome.example_chosen.connect(self._use_example)
+        self.stage.welcome.surprise_wanted.connect(self._surprise)
         self.strip.chosen.connect(viewer.show_path)
         self.strip.menu_wanted.connect(self._picture_menu)
         self.canvas.menu_wanted.connect(self.picture_actions.open_menu)
@@ -296,6 +301,10 @@ class MainWindow(QMainWindow):
         possible = possible_actions(self.viewer, self.queue)
         for id, enabled in possible.items():
             self.actions_by_id[id].setEnabled(enabled)
+        enlarge, factor = self.actions_by_id["enlarge"], self.picture_actions.enlarge_factor
+        enlarge.setEnabled(factor > 1)
+        if factor > 1:
+            enlarge.setText(self.tr("Enlarge ×{factor}").format(factor=factor))
         self.actions_by_id["fold_right"].setEnabled(self._has_content("right"))
         self.actions_by_id["fold_strip"].setEnabled(self._has_content("strip"))
         self.prompt_panel.seed_row.reuse.setEnabled(possible["use_seed"])
@@ -324,6 +333,11 @@ class MainWindow(QMainWindow):
         self.draft.set_value("prompt", sentence)
         self._focus_prompt()
 
+    @Slot()
+    def _surprise(self) -> None:
+        self.draft.surprise()
+        self._focus_prompt()
+
     def _focus_prompt(self) -> None:
         if not self.folding.is_open("left"):
             self.folding.toggle("left")
@@ -333,6 +347,8 @@ class MainWindow(QMainWindow):
     def _facts_changed(self) -> None:
         facts = self.draft.facts
         self.stage.welcome.show_model(facts, None if facts else self.draft.problem())
+        self.actions_by_id["surprise"].setEnabled(bool(facts and facts.surprise))
+        self._enable_actions()
 
     @Slot()
     def _copy_report(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QPoint, Qt, QUrl, Signal, Slot
@@ -11,6 +12,7 @@ from PySide6.QtGui import QAction, QGuiApplication, QImage
 from PySide6.QtWidgets import QMenu, QWidget
 
 from desktop_app.core.errors import AppError
+from desktop_app.core.events import Picture
 from desktop_app.core.files import replace_file
 from desktop_app.core.result import Result
 from desktop_app.studio.background import Background
@@ -109,6 +111,24 @@ class PictureActions(QObject):
         if self._shown and self._shown.result:
             result = self._shown.result
             self.queued.emit(self._queue.add(result.request, replay=result.run))
+
+    @property
+    def enlarge_factor(self) -> int:
+        """How many times as large the picture can be drawn; 1 when it is enlarged already or nothing could do it."""
+        shown = self._shown
+        if not (shown and shown.result and shown.image is not None):
+            return 1
+        request, size = shown.result.request, shown.image.size().toTuple()
+        factors = {facts.key: facts.enlarge for facts in self._draft.models}
+        return factors.get(request.model, 1) if size == request.final_size == request.size else 1
+
+    def enlarge(self) -> None:
+        """Queue the enlarging of the picture as it is, before all that wait: it takes a moment."""
+        shown, factor = self._shown, self.enlarge_factor
+        if factor > 1 and shown and shown.result and shown.image is not None:
+            source = Picture(0, frames_of(shown.image), shown.result)
+            request = replace(shown.result.request, enlarge=factor)
+            self.queued.emit(self._queue.add(request, front=True, source=source))
 
     def save_as(self) -> None:
         """Ask for a name, then save a copy in the background."""

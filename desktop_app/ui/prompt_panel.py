@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal, Slot
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from desktop_app.core.catalog import SCHEDULE_TYPES, SCHEDULERS
 from desktop_app.studio.draft import Draft
 from desktop_app.ui import theme
-from desktop_app.ui.controls import SeedRow, SizeRow
+from desktop_app.ui.controls import EnlargeRow, SeedRow, SizeRow
 from desktop_app.ui.generate_button import GenerateButton
+from desktop_app.ui.icons import icon
 from desktop_app.ui.translate import translated, translated_label
 from desktop_app.ui.widgets.calm import CalmComboBox
 from desktop_app.ui.widgets.fold import Fold
 from desktop_app.ui.widgets.labelled_slider import LabelledSlider
 from desktop_app.ui.widgets.labels import ElidedLabel, label
-from desktop_app.ui.widgets.prompt_edit import PromptEdit
+from desktop_app.ui.widgets.prompt_edit import Mark, PromptEdit
 from desktop_app.ui.widgets.scroll import scrolling
 
 USUAL_STEPS = (1, 60)
 USUAL_GUIDANCE = (1.0, 15.0)
 USUAL_COUNT = (1, 8)
 LABEL_MOST = 104
+SMALL_ICON = 16
 
 
 class PromptPanel(QFrame):
@@ -29,6 +31,7 @@ class PromptPanel(QFrame):
 
     generate = Signal()
     reuse_seed = Signal()
+    surprise_wanted = Signal()
 
     def __init__(self, draft: Draft, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -57,6 +60,11 @@ class PromptPanel(QFrame):
             least_lines=3,
         )
         self.prompt.setPlaceholderText(self.tr("What shall the picture show?"))
+        self.surprise = QPushButton(icon("dice"), self.tr("Surprise me"))
+        self.surprise.setProperty("role", "quiet")
+        self.surprise.setIconSize(QSize(SMALL_ICON, SMALL_ICON))
+        self.surprise.setAccessibleName(self.surprise.text())
+        self.surprise.setToolTip(self.tr("Write a sentence of what this model can draw. Ctrl+Z brings yours back."))
         self.hint = label("", "hint", wrap=True)
         self.hint.hide()
         self.negative = PromptEdit(
@@ -93,6 +101,7 @@ class PromptPanel(QFrame):
             self.tr("Pictures"), self.tr("How many pictures, each from the next seed."), usual=USUAL_COUNT
         )
         self.size_row = SizeRow()
+        self.enlarge_row = EnlargeRow()
         self.seed_row = SeedRow()
 
     def _make_advanced(self) -> None:
@@ -137,18 +146,23 @@ class PromptPanel(QFrame):
         column.setSpacing(theme.S)
         heading = label(self.tr("Prompt"), "strong")
         heading.setBuddy(self.prompt)
+        heading_row = QHBoxLayout()
+        heading_row.addWidget(heading, 1)
+        heading_row.addWidget(self.surprise)
         model_row = QHBoxLayout()
         model_row.setSpacing(theme.S)
         model_row.addWidget(self.model_label)
         model_row.addWidget(self.model, 1)
-        for part in (heading, self.prompt, self.hint, self.negative_fold):
+        column.addLayout(heading_row)
+        for part in (self.prompt, self.hint, self.negative_fold):
             column.addWidget(part)
         column.addSpacing(theme.XS)
         column.addLayout(model_row)
         column.addWidget(self.about)
         column.addSpacing(theme.XS)
-        for part in (self.steps, self.guidance_scale, self.size_row, self.seed_row, self.count, self.advanced):
+        for part in (self.steps, self.guidance_scale, self.size_row, self.enlarge_row, self.seed_row, self.count):
             column.addWidget(part)
+        column.addWidget(self.advanced)
         column.addStretch(1)
         self._align_labels()
         foot = QFrame()
@@ -161,11 +175,12 @@ class PromptPanel(QFrame):
         outer.setSpacing(0)
         outer.addWidget(scrolling(page), 1)
         outer.addWidget(foot)
+        self.setTabOrder(self.prompt, self.surprise)  # the window starts in the prompt
 
     def _align_labels(self) -> None:
         """One column of labels: as wide as the longest, within reason; a longer one wraps."""
         captions = [self.model_label, self.steps.label, self.guidance_scale.label, self.count.label]
-        captions += [self.size_row.label, self.seed_row.label]
+        captions += [self.size_row.label, self.enlarge_row.label, self.seed_row.label]
         captions += [row.property("caption") for row in (self._scheduler_row, self._schedule_row)]
         width = min(LABEL_MOST, max(caption.sizeHint().width() for caption in captions))
         for caption in captions:
@@ -176,6 +191,7 @@ class PromptPanel(QFrame):
         draft = self._draft
         draft.changed.connect(self._show)
         draft.facts_changed.connect(self._facts_changed)
+        self.surprise.clicked.connect(self.surprise_wanted)
         self.prompt.edited.connect(lambda text: draft.set_value("prompt", text))
         self.negative.edited.connect(lambda text: draft.set_value("negative_prompt", text))
         self.model.activated.connect(lambda row: draft.set_value("model", self.model.itemData(row)))
@@ -189,6 +205,8 @@ class PromptPanel(QFrame):
             row.reset.connect(lambda name=name: draft.reset(name))
         self.size_row.edited.connect(self._size_edited)
         self.size_row.reset.connect(self._size_reset)
+        self.enlarge_row.edited.connect(lambda factor: draft.set_value("enlarge", factor))
+        self.enlarge_row.reset.connect(lambda: draft.reset("enlarge"))
         self.seed_row.typed.connect(self._seed_typed)
         self.seed_row.lock_changed.connect(lambda locked: draft.set_value("seed_locked", locked))
         self.seed_row.die_thrown.connect(draft.new_seed)
@@ -209,6 +227,7 @@ class PromptPanel(QFrame):
         self.about.setText(facts.description if facts else "")
         self.about.set_tip(self.about.text())
         self.about.setVisible(bool(facts and facts.description))
+        self.surprise.setVisible(bool(facts and facts.surprise))
         controls = facts.controls if facts else ()
         for name, part in {
             "negative_prompt": self.negative_fold,
@@ -220,12 +239,13 @@ class PromptPanel(QFrame):
             "count": self.count,
         }.items():
             part.setVisible(name in controls)
+        self.enlarge_row.setVisible(bool(facts and facts.enlarge > 1))
         if facts:
             self.size_row.offer(facts.sizes, facts.min_size, facts.max_size, facts.multiple)
             self._offer_schedulers(facts.schedulers)
         for name in ("width", "scheduler", "schedule_type", "steps", "guidance_scale"):
             self._show(name)
-        self._mark_unknown()
+        self._mark_words()
         self._show_problem()
 
     def _offer_schedulers(self, keys: tuple[str, ...]) -> None:
@@ -253,7 +273,7 @@ class PromptPanel(QFrame):
         match name:
             case "prompt":
                 self.prompt.set_text(value)
-                self._mark_unknown()
+                self._mark_words()
             case "negative_prompt":
                 self.negative.set_text(value)
                 self.negative_fold.set_note(self.tr("in use") if value.strip() else "")
@@ -261,8 +281,8 @@ class PromptPanel(QFrame):
                 row = getattr(self, name)
                 row.set_limits(*self._draft.limits(name))
                 row.set_value(value)
-            case "width" | "height":
-                self.size_row.set_size(self._draft.value("width"), self._draft.value("height"))
+            case "width" | "height" | "enlarge":
+                self._show_size()
             case "seed":
                 self.seed_row.set_seed(value)
             case "seed_locked":
@@ -276,21 +296,34 @@ class PromptPanel(QFrame):
                 self.schedule_type.setCurrentIndex(self.schedule_type.findData(value))
         self._show_problem()
 
-    def _mark_unknown(self) -> None:
+    def _show_size(self) -> None:
+        draft = self._draft
+        size = (draft.value("width"), draft.value("height"))
+        self.size_row.set_size(*size)
+        self.enlarge_row.show_value(draft.value("enlarge") > 1, draft.facts.enlarge if draft.facts else 1, size)
+
+    def _mark_words(self) -> None:
+        """Mark what the model does not know, and more quietly what it takes for something else."""
         facts = self._draft.facts
-        spans = self._draft.unknown_words() if facts else []
         prompt = self._draft.value("prompt")
-        words = list(dict.fromkeys(prompt[start : start + length] for start, length in spans))
-        if not (facts and words):
-            self.prompt.mark([], "")
-            self.hint.hide()
-            return
+        model = facts.name if facts else ""
+        marks = [
+            Mark(start, length, "faint", self._synonym_tip(model, prompt[start : start + length], plain))
+            for start, length, plain in self._draft.synonyms()
+        ]
+        unknown = self._draft.unknown_words()
+        words = list(dict.fromkeys(prompt[start : start + length] for start, length in unknown))
         named = ", ".join(f"“{word}”" for word in words[:3]) + ("…" if len(words) > 3 else "")
-        sentence = self.tr("{model} does not know {words}.").format(model=facts.name, words=named)
-        self.prompt.mark(spans, f"{sentence} {facts.description}".strip())
+        sentence = self.tr("{model} does not know {words}.").format(model=model, words=named)
+        about = facts.description if facts else ""
+        marks += [Mark(start, length, "warning", f"{sentence} {about}".strip()) for start, length in unknown]
+        self.prompt.mark(marks)
         self.hint.setText(sentence)
-        self.hint.setToolTip(facts.description)
-        self.hint.show()
+        self.hint.setToolTip(about)
+        self.hint.setVisible(bool(words))
+
+    def _synonym_tip(self, model: str, word: str, plain: str) -> str:
+        return self.tr("{model} draws “{word}” as “{plain}”.").format(model=model, word=word, plain=plain)
 
     def _show_problem(self) -> None:
         problem = self._draft.problem()

@@ -116,7 +116,7 @@ class _JobRow(QFrame):
 
     def refresh(self) -> None:
         job = self._job
-        parts = [self._state_text(), f"{job.request.width} × {job.request.height} px"]
+        parts = [self._state_text(), "{} × {} px".format(*job.request.final_size)]
         if job.pictures > 1:
             parts.append(self.tr("%n pictures", "", job.pictures))
         self.state.setText(" · ".join(parts))

@@ -30,7 +30,7 @@ class Stage(QStackedWidget):
         job, picture = self._viewer.job, self._viewer.picture
         if job and job.preview:
             if self._is_new(job.preview, job.ended):
-                self.canvas.show_preview(image_of(job.preview), QSize(*job.request.size), dim=job.ended)
+                self.canvas.show_preview(image_of(job.preview), QSize(*job.request.final_size), dim=job.ended)
         elif picture and picture.image is not None:
             if self._is_new(picture.image, False):
                 self.canvas.show_picture(picture.image)

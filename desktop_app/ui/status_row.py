@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from desktop_app.studio.job_queue import Job, JobQueue
@@ -41,6 +42,8 @@ class StatusRow(QFrame):
         self.discard = self._push_button(
             "close", "discard", self.tr("Discard"), self.tr("Take the unfinished picture off the canvas.")
         )
+        self.enlarge = self._push_button("enlarge", "enlarge", "", "")
+        self._enlarge_action: QAction | None = None
         self.picture_buttons = [
             self._icon_button("copy", "copy_image", self.tr("Copy image"), self.tr("Copy the picture.")),
             self._icon_button("save", "save_as", self.tr("Save as"), self.tr("Save a copy where you like (Ctrl+S).")),
@@ -72,7 +75,7 @@ class StatusRow(QFrame):
         row.setSpacing(theme.XS)
         row.addWidget(self.text, 1)
         row.addSpacing(theme.S)
-        for button in (self.watch, self.keep, self.stop, self.again, self.discard, *self.picture_buttons):
+        for button in (self.watch, self.keep, self.stop, self.again, self.discard, self.enlarge, *self.picture_buttons):
             row.addWidget(button, 0, Qt.AlignmentFlag.AlignVCenter)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -80,6 +83,12 @@ class StatusRow(QFrame):
         column.addWidget(self.progress)
         column.addLayout(row)
         self.setFixedHeight(theme.CONTROL_HEIGHT + 2 * theme.XS + 8)
+
+    def follow_enlarge(self, action: QAction) -> None:
+        """Offer ``action`` while it is enabled and a picture is in front."""
+        self._enlarge_action = action
+        self.enlarge.setToolTip(action.toolTip())
+        action.changed.connect(self.refresh)
 
     def keep_asked(self) -> None:
         """The user wants the running job to end with what it has."""
@@ -108,6 +117,10 @@ class StatusRow(QFrame):
         self.watch.setVisible(bool(running and not self._viewer.following))
         self.again.setVisible(bool(stopped and not running))
         self.discard.setVisible(bool(stopped and not running))
+        if self._enlarge_action:
+            self.enlarge.setText(self._enlarge_action.text())
+            self.enlarge.setAccessibleName(self._enlarge_action.text())
+            self.enlarge.setVisible(bool(shown and not running and self._enlarge_action.isEnabled()))
         for button in self.picture_buttons:
             button.setVisible(bool(shown and not running))
         if shown:

@@ -224,6 +224,13 @@ QPushButton[role="accent"]:disabled { background: @raised; border-color: @raised
 QPushButton[role="chip"] {
     text-align: left; border-radius: 14px; padding: 4px 12px; background: @panel; min-height: 20px;
 }
+QPushButton[role="quiet"] {
+    text-align: right; background: transparent; border: 1px solid transparent; padding: 0 3px; min-height: 22px;
+    color: @muted; font-size: 12px;
+}
+QPushButton[role="quiet"]:hover { background: @raised; color: @text; }
+QPushButton[role="quiet"]:pressed { background: @line; }
+QPushButton[role="quiet"]:focus { border-color: @text; }
 QPushButton[role="fold"] {
     text-align: left; background: transparent; border: 1px solid transparent; padding: 0 4px 0 0; margin-left: -6px;
     font-weight: 600;

@@ -12,7 +12,7 @@ from desktop_app.core.catalog import ModelFacts
 from desktop_app.core.messages import Message
 from desktop_app.core.paths import resources_dir
 from desktop_app.ui import theme
-from desktop_app.ui.icons import paint_icon
+from desktop_app.ui.icons import icon, paint_icon
 from desktop_app.ui.images import ImageFiles
 from desktop_app.ui.translate import translated
 from desktop_app.ui.widgets.flow_layout import FlowLayout, delete_all
@@ -27,6 +27,7 @@ class Welcome(QWidget):
     """The first start, and the page that says what to do when no model is there."""
 
     example_chosen = Signal(str)
+    surprise_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -61,8 +62,15 @@ class Welcome(QWidget):
         self.line.setText(facts.description)
         self.sample.show_icon("picture")
         for sentence in facts.examples[:EXAMPLES]:
-            self._add_chip(sentence)
-        self.chips.setVisible(bool(facts.examples))
+            name = self.tr("Example: {sentence}").format(sentence=sentence)
+            chip = self._add_chip(sentence, name, self.tr("Put this sentence into the prompt."))
+            chip.clicked.connect(self._chip_clicked)
+        if facts.surprise:
+            text = self.tr("Surprise me")
+            chip = self._add_chip(text, text, self.tr("Write a sentence of what this model can draw."))
+            chip.setIcon(icon("dice"))
+            chip.clicked.connect(self.surprise_wanted)
+        self.chips.setVisible(bool(facts.examples or facts.surprise))
 
     def load_sample(self) -> None:
         """Show a picture that the bundled model drew, when the program brings one. Called after the first paint."""
@@ -74,14 +82,14 @@ class Welcome(QWidget):
         """Stop reading; call before the program ends."""
         self._files.close()
 
-    def _add_chip(self, sentence: str) -> None:
-        chip = QPushButton(sentence)
+    def _add_chip(self, text: str, name: str, tip: str) -> QPushButton:
+        chip = QPushButton(text)
         chip.setProperty("role", "chip")
-        chip.setAccessibleName(self.tr("Example: {sentence}").format(sentence=sentence))
-        chip.setToolTip(self.tr("Put this sentence into the prompt."))
+        chip.setAccessibleName(name)
+        chip.setToolTip(tip)
         chip.setCursor(Qt.CursorShape.PointingHandCursor)
-        chip.clicked.connect(self._chip_clicked)
         self._chip_flow.addWidget(chip)
+        return chip
 
     @Slot()
     def _chip_clicked(self) -> None:

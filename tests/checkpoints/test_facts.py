@@ -37,6 +37,7 @@ def test_without_own_facts_the_family_speaks(tmp_path: Path) -> None:
     assert (facts.sizes, facts.steps, facts.multiple) == (FAMILY.sizes, FAMILY.steps, FAMILY.multiple)
     assert facts.schedulers == FAMILY.schedulers
     assert (facts.preview, facts.examples, facts.vocabulary) == (None, (), ())
+    assert (facts.synonyms, facts.surprise) == ({}, ())
 
 
 def test_own_facts_win(tmp_path: Path) -> None:
@@ -54,7 +55,8 @@ def test_own_facts_win(tmp_path: Path) -> None:
         "controls": ["steps"],
         "preview": {"factors": [[1, 2, 3]] * FAMILY.latent_channels, "bias": [0, 0, 0.5]},
         "examples": ["a house"],
-        "vocabulary": {"words": ["a", "house"]},
+        "vocabulary": {"words": ["a", "house", "home"], "synonyms": {"home": "house"}},
+        "surprise": [["a", "my"], ["house"], ["", "at night"]],
     }  # fmt: skip
     facts = read_model_facts(make_model(tmp_path / "tiny", own))
     assert (facts.name, facts.description, facts.licence) == ("Tiny", "d", "MIT")
@@ -64,7 +66,9 @@ def test_own_facts_win(tmp_path: Path) -> None:
     assert (facts.schedulers, facts.controls) == (("ddim", "euler"), ("steps",))
     assert facts.preview is not None
     assert facts.preview.bias == (0.0, 0.0, 0.5)
-    assert (facts.examples, facts.vocabulary) == (("a house",), ("a", "house"))
+    assert (facts.examples, facts.vocabulary) == (("a house",), ("a", "house", "home"))
+    assert facts.synonyms == {"home": "house"}
+    assert facts.surprise == (("a", "my"), ("house",), ("", "at night"))
 
 
 def test_some_own_facts_leave_the_rest_to_the_family(tmp_path: Path) -> None:
@@ -89,7 +93,16 @@ def test_some_own_facts_leave_the_rest_to_the_family(tmp_path: Path) -> None:
         {"preview": {"factors": [[1, 2, 3]], "bias": [0, 0, 0]}},
         {"preview": {"factors": [[1, 2]] * FAMILY.latent_channels, "bias": [0, 0, 0]}},
         {"preview": {"bias": [0, 0, 0]}},
+        {"enlarge": 0},
+        {"enlarge": 1000},
+        {"enlarge": "much"},
+        {"enlarge": 4, "defaults": {"enlarge": 2}},
+        {"defaults": {"enlarge": 4}},
         {"vocabulary": ["a"]},
+        {"vocabulary": {"words": ["a"], "synonyms": ["a"]}},
+        {"surprise": 5},
+        {"surprise": ["a house"]},
+        {"surprise": [["a"], []]},
         {"examples": 5},
     ],
 )
@@ -132,15 +145,37 @@ def test_a_missing_index_is_named(tmp_path: Path) -> None:
 
 def test_whole_files_pass_and_missing_or_damaged_ones_are_named(tmp_path: Path) -> None:
     folder = make_model(tmp_path / "m")
-    check_model_files(folder)
+    facts = read_model_facts(folder)
+    check_model_files(facts)
     weights = folder / "vae" / "model.safetensors"
     weights.write_bytes(b"<html>")
     with pytest.raises(AppError, match=r"m is damaged: vae/model\.safetensors") as caught:
-        check_model_files(folder)
+        check_model_files(facts)
     assert caught.value.message.id == "model.damaged"
     weights.unlink()
     with pytest.raises(AppError, match=r"m is incomplete: vae/\*\.safetensors is missing"):
-        check_model_files(folder)
+        check_model_files(facts)
+
+
+def test_an_enlarger_that_is_promised_must_be_there(tmp_path: Path) -> None:
+    folder = make_model(tmp_path / "m", {"enlarge": 4})
+    facts = read_model_facts(folder)
+    with pytest.raises(AppError, match=r"m is incomplete: enlarger/\*\.safetensors is missing"):
+        check_model_files(facts)
+    (folder / "enlarger").mkdir()
+    weights = folder / "enlarger" / "model.safetensors"
+    weights.write_bytes((2).to_bytes(8, "little") + b"{}")
+    check_model_files(facts)
+    weights.write_bytes(b"<html>")
+    with pytest.raises(AppError, match=r"m is damaged: enlarger/model\.safetensors"):
+        check_model_files(facts)
+
+
+@pytest.mark.parametrize(("default", "expected"), [(None, 1), (1, 1), (4, 4)])
+def test_enlarging_may_be_on_by_default(default: int | None, expected: int, tmp_path: Path) -> None:
+    own = {"enlarge": 4, "defaults": {} if default is None else {"enlarge": default}}
+    facts = read_model_facts(make_model(tmp_path / "m", own))
+    assert (facts.enlarge, default_request(facts).enlarge) == (4, expected)
 
 
 def test_models_are_found_by_name_and_the_first_folder_wins(tmp_path: Path) -> None:
@@ -175,7 +210,7 @@ def test_every_bundled_model_is_whole_and_runs_on_its_defaults() -> None:
     found = find_models([bundled_models_dir()])
     assert "postcard" in found
     for folder in found.values():
-        check_model_files(folder)
         facts = read_model_facts(folder)
+        check_model_files(facts)
         assert problems(default_request(facts), facts) == []
         assert facts.examples

@@ -46,6 +46,30 @@ def test_every_option_reaches_the_recipe(generate: Run, tmp_path: Path) -> None:
     assert (request.scheduler, request.schedule_type, recipe.run.device) == ("dpmpp-2m", "karras", "cpu")
 
 
+def test_enlarging_is_the_models_choice_until_asked(data_dir: Path, generate: Run, tmp_path: Path) -> None:
+    from tests.tiny_models import add_enlarger, tiny_facts
+
+    folder = data_dir / "models" / "tiny"
+    facts = tiny_facts(enlarge=4)
+    facts["defaults"]["enlarge"] = 4
+    (folder / "safelight.json").write_text(json.dumps(facts))
+    add_enlarger(folder)
+    for name, options, side in (("a", [], 256), ("b", ["--no-enlarge"], 64), ("c", ["--enlarge"], 256)):
+        path = tmp_path / f"{name}.png"
+        assert generate("x", "-o", str(path), "--steps", "1", "--seed", "1", *options) == 0
+        recipe = read_recipe(path)
+        assert recipe is not None
+        assert recipe.request.final_size == (side, side)
+        with Image.open(path) as image:
+            assert image.size == (side, side)
+
+
+def test_a_model_that_cannot_enlarge_says_so(generate: Run, tmp_path: Path, capsys: Capture) -> None:
+    assert generate("x", "-o", str(tmp_path / "a.png"), "--enlarge") == 2
+    assert "The model Tiny cannot draw its pictures larger." in capsys.readouterr().err
+    assert not (tmp_path / "a.png").exists()
+
+
 def test_without_o_the_template_names_it_in_the_output_folder(generate: Run, data_dir: Path, capsys: Capture) -> None:
     settings = {"file_name": "{prompt}/{seed}", "format": "webp", "quality": 50}
     (data_dir / "settings.json").write_text(json.dumps(settings))

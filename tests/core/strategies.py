@@ -26,6 +26,7 @@ requests = st.builds(
     schedule_type=texts,
     seed=st.integers(-1, MAX_SEED),
     count=numbers,
+    enlarge=numbers,
     prompt_syntax=numbers,
 )
 runs = st.builds(

@@ -93,6 +93,7 @@ def test_texts_are_cleaned_on_the_way_in() -> None:
         ({"seed": -2}, "seed.range"),
         ({"count": 0}, "count.range"),
         ({"count": 1001}, "count.range"),
+        ({"enlarge": 4}, "enlarge.none"),
         ({"scheduler": "magic"}, "scheduler.unknown"),
         ({"schedule_type": "magic"}, "schedule-type.unknown"),
         ({"scheduler": "ddim", "schedule_type": "karras"}, "schedule-type.unknown"),
@@ -113,6 +114,17 @@ def test_a_scheduler_that_the_model_does_not_take() -> None:
     facts = replace(FACTS, schedulers=("ddim",))
     (problem,) = problems(replace(GOOD, scheduler="euler"), facts)
     assert problem.message.id == "scheduler.unsupported"
+
+
+def test_only_the_factor_of_the_models_enlarger_is_taken() -> None:
+    facts = replace(FACTS, enlarge=4, default_enlarge=4)
+    request = default_request(facts)
+    assert (request.enlarge, request.final_size) == (4, (2048, 2048))
+    for factor in (1, 4):
+        validate(replace(request, enlarge=factor), facts)
+    for factor in (-4, 0, 2, 5):
+        with pytest.raises(RequestError, match="4 times as large, not"):
+            validate(replace(request, enlarge=factor), facts)
 
 
 def test_all_problems_are_found_at_once() -> None:
@@ -195,6 +207,7 @@ def test_json_that_is_no_request_is_named(data: object) -> None:
 
 def test_older_and_richer_json_can_be_read() -> None:
     assert GenerationRequest.from_json({"version": 1, "model": "m"}) == GenerationRequest(model="m")
+    assert GenerationRequest(model="m").enlarge == 1
     richer = {**GOOD.to_json(), "of_the_future": {"a": 1}}
     assert GenerationRequest.from_json(richer) == GOOD
 

@@ -43,6 +43,7 @@ def recipes(texts: st.SearchStrategy[str]) -> st.SearchStrategy[Result]:
         guidance_scale=st.floats(0, 100),
         scheduler=st.sampled_from(["ddim", "euler-a", "of the future"]),
         seed=st.integers(0, 2**63 - 1),
+        enlarge=st.sampled_from([1, 4]),
     )
     return st.builds(lambda request: replace(make_result(), request=request), requests)
 
@@ -51,6 +52,14 @@ def pairs_of(text: str) -> dict[str, str]:
     """The last line of infotext as its readers understand it."""
     found = PAIRS.findall(text.rpartition("\n")[2])
     return {key: json.loads(value) if value.startswith('"') else value for key, value in found}
+
+
+def test_an_enlarged_picture_is_noted_as_other_programs_do(result: Result) -> None:
+    plain = pairs_of(parameters_text(result))
+    assert "Hires upscale" not in plain
+    enlarged = pairs_of(parameters_text(replace(result, request=replace(result.request, enlarge=4))))
+    assert enlarged == {**plain, "Hires upscale": "4", "Hires upscaler": "postcard enlarger"}
+    assert enlarged["Size"] == "24x16"
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -33,6 +33,7 @@ def make_draft(tmp_path, background):
         vocabulary={"words": ["a", "red", "house"]},
     )
     model_folder(tmp_path / "models", "full")
+    model_folder(tmp_path / "models", "large", enlarge=4, defaults={"enlarge": 4})
     models = ModelList((tmp_path / "models",), background)
 
     def make() -> Draft:
@@ -117,6 +118,27 @@ def test_recall_takes_what_was_asked_for_and_can_be_undone(make_draft):
     assert draft.request() == replace(make_draft().request(), seed=5)
     draft.recall(recipe, "remix")
     assert (draft.value("prompt"), draft.value("height"), draft.value("seed")) == ("old", 768, 5)
+
+
+def test_enlarging_is_what_the_model_offers_or_nothing(make_draft, background):
+    draft = make_draft()
+    for value in (1, 4):
+        draft.set_value("enlarge", value)
+        assert draft.request().enlarge == 1
+    draft.set_value("model", "large")
+    assert draft.request().enlarge == 4
+    for value, fitted in ((1, 1), (2, 4), (0, 1), (8, 4)):
+        draft.set_value("enlarge", value)
+        assert draft.request().enlarge == fitted
+    draft.set_value("enlarge", 1)
+    draft.save()
+    background.run(lambda: None)
+    wait_for(background)
+    assert (make_draft().value("model"), make_draft().value("enlarge")) == ("large", 1)
+    draft.recall(replace(draft.request(), enlarge=4), "remix")
+    assert draft.value("enlarge") == 4
+    draft.set_value("model", "full")
+    assert (draft.value("enlarge"), draft.problem()) == (1, None)
 
 
 def test_what_was_typed_survives_a_restart(make_draft, background):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from desktop_app.core import events as ev
 from desktop_app.core.errors import AppError
 from desktop_app.core.request import RANDOM_SEED, GenerationRequest
 from tests import scripted
@@ -154,6 +155,19 @@ def test_reproduce_hands_the_record_of_the_run_on(qtbot, make_queue, transport):
     job = queue.add(REQUEST, replay=scripted.RUN)
     until_ended(qtbot, queue, job)
     assert transport.replays == [scripted.RUN]
+
+
+def test_a_source_is_handed_on_also_when_the_job_runs_again(qtbot, make_queue, transport):
+    queue = make_queue(transport)
+    first = queue.add(REQUEST)
+    until_ended(qtbot, queue, first)
+    source = ev.Picture(0, first.finished[0].frames, first.finished[0].result)
+    job = queue.add(replace(REQUEST, enlarge=4), source=source)
+    until_ended(qtbot, queue, job)
+    again = queue.again(job)
+    until_ended(qtbot, queue, again)
+    assert transport.sources == [None, source, source]
+    assert again.finished[0].frames == job.finished[0].frames
 
 
 @pytest.mark.parametrize("when", ["idle", "running"])

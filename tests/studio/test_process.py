@@ -13,12 +13,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from desktop_app.core.events import Picture
 from desktop_app.core.request import GenerationRequest
 from desktop_app.export.pictures import save_picture
 from desktop_app.studio.generation_thread import GenerationThread
 from desktop_app.studio.job_queue import JobQueue
 from desktop_app.studio.transport import ProcessTransport
-from tests.tiny_models import tiny_model
+from tests.tiny_models import add_enlarger, tiny_model
 
 REQUEST = GenerationRequest(model="tiny", prompt="a red house", width=64, height=64, steps=4, seed=3, scheduler="euler")
 ENDLESS = replace(REQUEST, steps=1000, count=1000)
@@ -28,7 +29,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
 @pytest.fixture(scope="module")
 def models(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("models")
-    tiny_model(folder / "tiny")
+    add_enlarger(tiny_model(folder / "tiny", facts={"enlarge": 4}))
     return folder
 
 
@@ -72,6 +73,21 @@ def test_the_process_makes_the_same_pixels_twice_and_stays_up(qtbot, queue, tran
     assert pixels[0].shape == (1, 64, 64, 3)
     assert queue.engine_run.device == first.finished[0].result.run.device
     assert first.finished[0].path.exists()
+
+
+def test_a_finished_picture_travels_to_the_engine_and_comes_back_larger(qtbot, queue):
+    small, whole = queue.add(REQUEST), queue.add(replace(REQUEST, enlarge=4))
+    ended(qtbot, whole)
+    finished = small.finished[0]
+    again = queue.add(replace(REQUEST, enlarge=4), source=Picture(0, finished.frames, finished.result))
+    states = []
+    queue.progressed.connect(lambda job: states.append(job.state))
+    ended(qtbot, again)
+    assert again.state == "finished", again.message
+    assert "denoising" not in states
+    assert again.finished[0].frames == whole.finished[0].frames
+    assert again.finished[0].frames.shape == (1, 256, 256, 3)
+    assert again.finished[0].path not in (finished.path, whole.finished[0].path)
 
 
 @posix

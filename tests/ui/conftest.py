@@ -44,7 +44,11 @@ FACTS = {
     "min_size": 32,
     "max_size": 256,
     "examples": ["a red house", "a blue boat", "a green tree", "a fourth one"],
-    "vocabulary": {"words": ["a", "red", "house", "blue", "boat", "green", "tree"]},
+    "vocabulary": {
+        "words": ["a", "red", "house", "cottage", "blue", "boat", "green", "tree"],
+        "synonyms": {"cottage": "house"},
+    },
+    "surprise": [["a red", "a blue", "a green"], ["house", "boat", "tree"]],
 }
 
 

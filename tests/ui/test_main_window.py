@@ -566,9 +566,25 @@ def test_raising_brings_a_minimised_window_back(stand):
 
 def test_examples_fill_the_prompt(stand):
     chips = [chip for chip in stand.window.stage.welcome.chips.children() if hasattr(chip, "click")]
-    assert [chip.text() for chip in chips] == ["a red house", "a blue boat", "a green tree"]
+    assert [chip.text() for chip in chips] == ["a red house", "a blue boat", "a green tree", "Surprise me"]
     chips[1].click()
     assert stand.draft.value("prompt") == "a blue boat"
+
+
+def test_the_last_chip_surprises(stand):
+    chips = [chip for chip in stand.window.stage.welcome.chips.children() if hasattr(chip, "click")]
+    chips[-1].click()
+    assert len(stand.draft.value("prompt").split()) == 3
+    assert stand.draft.unknown_words() == []
+    assert stand.window.prompt_panel.prompt.hasFocus()
+
+
+def test_the_surprise_has_a_key_and_a_place_in_the_menu(stand):
+    QTest.keyClick(stand.window, Qt.Key.Key_P, Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
+    assert stand.draft.value("prompt") == stand.window.prompt_panel.prompt.toPlainText() != ""
+    action = stand.window.actions_by_id["surprise"]
+    assert action.isEnabled()
+    assert action in stand.window.menu.actions()
 
 
 def test_state_files_are_json(qtbot, stand):

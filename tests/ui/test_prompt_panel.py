@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QHelpEvent
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 
 from desktop_app.core.request import MAX_SEED, RANDOM_SEED
+from desktop_app.ui import theme
 from tests.ui.conftest import FACTS, build, write_model
 
 
@@ -115,6 +118,71 @@ def test_words_the_model_never_saw_are_marked_with_a_reason(stand, panel):
     stand.draft.set_value("prompt", "a red house")
     assert not panel.hint.isVisible()
     assert panel.prompt.extraSelections() == []
+
+
+def tip_over(panel, word: str) -> str:
+    """What the box explains while the pointer rests in the middle of ``word``."""
+    cursor = panel.prompt.textCursor()
+    cursor.setPosition(panel.prompt.toPlainText().index(word) + len(word) // 2)
+    at = panel.prompt.viewport().mapTo(panel.prompt, panel.prompt.cursorRect(cursor).center())
+    return panel.prompt.tip_at(QHelpEvent(QEvent.Type.ToolTip, at, panel.prompt.mapToGlobal(at)))
+
+
+def test_a_synonym_is_marked_calmly_and_only_its_tooltip_tells(stand, panel):
+    QTest.keyClicks(panel.prompt, "a red Cottage")
+    (mark,) = panel.prompt.extraSelections()
+    assert mark.cursor.selectedText() == "Cottage"
+    assert mark.format.underlineColor() == theme.color("faint")
+    assert not panel.hint.isVisible()
+    assert tip_over(panel, "Cottage") == "Postcard draws “Cottage” as “house”."
+    assert tip_over(panel, "red") == panel.prompt.accessibleDescription()
+    QTest.keyClicks(panel.prompt, " a dog")
+    assert panel.hint.text() == "Postcard does not know “dog”."
+    looks = {mark.cursor.selectedText(): mark.format.underlineColor() for mark in panel.prompt.extraSelections()}
+    assert looks == {"Cottage": theme.color("faint"), "dog": theme.color("warning")}
+    assert tip_over(panel, "dog").startswith("Postcard does not know “dog”. Draws")
+
+
+def test_marks_take_the_colours_of_another_theme(stand, panel):
+    QTest.keyClicks(panel.prompt, "a dog")
+    for choice, tokens in (("dark", theme.DARK), ("light", theme.LIGHT)):
+        theme.apply_theme(QApplication.instance(), choice)
+        (mark,) = panel.prompt.extraSelections()
+        assert mark.format.underlineColor().name() == tokens.warning
+
+
+def test_a_surprise_is_a_new_sentence_and_one_edit_that_can_be_undone(stand, panel):
+    QTest.keyClicks(panel.prompt, "a green boat")
+    panel.model.setFocus()
+    shown = [panel.prompt.toPlainText()]
+    for _ in range(30):
+        QTest.mouseClick(panel.surprise, Qt.MouseButton.LeftButton)
+        shown.append(panel.prompt.toPlainText())
+        assert shown[-1] != shown[-2]
+    assert stand.draft.value("prompt") == shown[-1]
+    assert stand.draft.unknown_words() == []
+    assert panel.prompt.hasFocus()
+    for text in reversed(shown[:-1]):
+        QTest.keyClick(panel.prompt, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert stand.draft.value("prompt") == panel.prompt.toPlainText() == text
+
+
+def test_a_model_without_phrases_offers_no_surprise(tmp_path, transport, qtbot):
+    write_model(tmp_path / "data" / "bundled" / "plain", {**FACTS, "surprise": []})
+    stand = build(tmp_path / "data", transport)
+    stand.window.show()
+    assert stand.window.prompt_panel.prompt.isVisible()
+    assert not stand.window.prompt_panel.surprise.isVisible()
+    assert not stand.window.actions_by_id["surprise"].isEnabled()
+    chips = [chip.text() for chip in stand.window.stage.welcome.chips.children() if hasattr(chip, "click")]
+    assert "Surprise me" not in chips
+    stand.close()
+
+
+def test_the_window_starts_in_the_prompt(stand, panel):
+    assert panel.prompt.hasFocus()
+    QTest.keyClick(panel.prompt, Qt.Key.Key_Tab)
+    assert panel.surprise.hasFocus()
 
 
 def test_the_schedule_is_offered_only_where_there_is_a_choice(stand, panel):

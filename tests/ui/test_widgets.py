@@ -13,7 +13,7 @@ from desktop_app.ui.widgets.fold import Fold
 from desktop_app.ui.widgets.info_table import InfoTable
 from desktop_app.ui.widgets.labelled_slider import LabelledSlider
 from desktop_app.ui.widgets.labels import ElidedLabel
-from desktop_app.ui.widgets.prompt_edit import MOST_LINES, PromptEdit
+from desktop_app.ui.widgets.prompt_edit import MOST_LINES, Mark, PromptEdit
 
 
 def turn_wheel(widget: QWidget, notches: int) -> None:
@@ -120,7 +120,7 @@ def test_marked_words_are_found_behind_characters_outside_the_basic_plane(qtbot)
     qtbot.addWidget(box)
     text = "🌅🌅 a dog"
     box.set_text(text)
-    box.mark([(text.index("dog"), 3)], "unknown")
+    box.mark([Mark(text.index("dog"), 3, "warning", "unknown")])
     (selection,) = box.extraSelections()
     assert selection.cursor.selectedText() == "dog"
     assert selection.format.underlineStyle() == QTextCharFormat.UnderlineStyle.DotLine

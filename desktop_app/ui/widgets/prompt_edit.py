@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QMimeData, QSize, Signal, Slot
 from PySide6.QtGui import QHelpEvent, QResizeEvent, QTextCharFormat, QTextCursor
@@ -11,6 +12,18 @@ from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QTextEdit, QToolTip, 
 from desktop_app.ui import theme
 
 MOST_LINES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A dotted line under ``length`` characters from ``start``."""
+
+    start: int
+    length: int
+    color: str
+    """Name of a token of the theme."""
+    tip: str
+    """Explains the mark where the pointer rests."""
 
 
 class PromptEdit(QPlainTextEdit):
@@ -23,8 +36,7 @@ class PromptEdit(QPlainTextEdit):
         super().__init__(parent)
         self._least = least_lines
         self._tip = tip
-        self._marked: list[tuple[int, int]] = []
-        self._mark_tip = ""
+        self._marks: list[tuple[int, int, Mark]] = []
         self.setAccessibleName(name)
         self.setAccessibleDescription(tip)
         self.setTabChangesFocus(True)
@@ -43,16 +55,18 @@ class PromptEdit(QPlainTextEdit):
         cursor.select(QTextCursor.SelectionType.Document)
         cursor.insertText(text)
 
-    def mark(self, words: Sequence[tuple[int, int]], tip: str) -> None:
-        """Underline (start, length) spans, given in characters; ``tip`` explains them where the pointer rests."""
-        self._mark_tip = tip
+    def mark(self, marks: Sequence[Mark]) -> None:
+        """Underline these words, and no others any more."""
         text = self.toPlainText()
-        self._marked = [_utf16_span(text, start, length) for start, length in words]
-        look = QTextCharFormat()
-        look.setUnderlineStyle(QTextCharFormat.UnderlineStyle.DotLine)
-        look.setUnderlineColor(theme.color("warning"))
+        self._marks = [(*_utf16_span(text, mark.start, mark.length), mark) for mark in marks]
+        self._underline()
+
+    def _underline(self) -> None:
         selections = []
-        for start, end in self._marked:
+        for start, end, mark in self._marks:
+            look = QTextCharFormat()
+            look.setUnderlineStyle(QTextCharFormat.UnderlineStyle.DotLine)
+            look.setUnderlineColor(theme.color(mark.color))
             selection = QTextEdit.ExtraSelection()
             selection.cursor = QTextCursor(self.document())
             selection.cursor.setPosition(start)
@@ -68,6 +82,11 @@ class PromptEdit(QPlainTextEdit):
         super().resizeEvent(event)
         self._grow()
 
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802 (Qt's name)
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange:  # another theme
+            self._underline()
+
     def canInsertFromMimeData(self, source: QMimeData) -> bool:  # noqa: N802 (Qt's name)
         """A dropped file is for the window, not for the text."""
         return not source.hasUrls() and super().canInsertFromMimeData(source)
@@ -81,7 +100,7 @@ class PromptEdit(QPlainTextEdit):
     def tip_at(self, event: QHelpEvent) -> str:
         """The explanation of the marked word under the pointer, else the box's own."""
         at = self.cursorForPosition(self.viewport().mapFrom(self, event.pos())).position()
-        return self._mark_tip if any(start <= at <= end for start, end in self._marked) else self._tip
+        return next((mark.tip for start, end, mark in self._marks if start <= at <= end), self._tip)
 
     @Slot()
     def _grow(self) -> None:
