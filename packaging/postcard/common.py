@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from scene import Scene, render, sample_scene
+from drawing import render
+from scene import Scene, sample_scene
 
 LONGEST_STEP = 5.0  # seconds; a longer step was a pause of the machine and counts as this much
 SAVE_EVERY = 180.0  # seconds of active time between checkpoints
@@ -70,9 +71,9 @@ def scenes(seed: str, count: int, held_out: bool = False) -> list[Scene]:
     return [sample_scene(rng, held_out) for _ in range(count)]
 
 
-def render_all(wanted: list[Scene], width: int = 128, height: int = 128) -> np.ndarray:
+def render_all(wanted: list[Scene], width: int = 128, height: int = 128, supersampling: int = 3) -> np.ndarray:
     """Pictures of the scenes, uint8 (n, height, width, 3)."""
-    return np.stack([render(scene, width, height) for scene in wanted])
+    return np.stack([render(scene, width, height, supersampling) for scene in wanted])
 
 
 def chunks(total: int, size: int) -> Iterator[slice]:

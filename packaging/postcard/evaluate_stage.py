@@ -1,23 +1,32 @@
-"""Stage 4: figures for the model card, all on combinations that no training stage has seen.
+"""Stage 6: figures for the model card, all on combinations that no training stage has seen.
 
-A small picture classifier (the judge, not shipped) learns to read object, colour, terrain, time and place off
-renders, some of them drawn by the model's autoencoder; then it reads generated pictures. Its own accuracy on
-renders is reported beside its verdict: what it gets wrong there says how far its verdict can be trusted.
+A picture classifier (the judge, not shipped) learns to read object, colour, terrain, time and place off renders, some
+of them drawn by the model's autoencoder; then it reads generated pictures. Its own accuracy on renders is reported
+beside its verdict: what it gets wrong there says how far its verdict can be trusted.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
+import resource
+import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline
 from torch import nn
 from torch.nn import functional
 
+from captions import full_caption
+from clip_stage import ATTRIBUTES, check_clip
 from common import (
+    SAVE_EVERY,
     Budget,
+    chunks,
     contact_sheet,
     learning_rate,
     psnr,
@@ -27,18 +36,14 @@ from common import (
     to_picture,
     to_tensor,
 )
-from scene import COLOURS, OBJECTS, PLACES, TERRAINS, TIMES, Scene, full_caption
+from export_stage import read_clip
+from scene import Scene, sample_scene
 from unet_stage import generate
 
-QUESTIONS: dict[str, tuple[str, ...]] = {
-    "object": OBJECTS,
-    "colour": tuple(COLOURS),
-    "terrain": tuple(TERRAINS),
-    "time": TIMES,
-    "place": PLACES,
-}
-JUDGED = 128  # generated pictures read by the judge
-JUDGE_STORE = 4000
+JUDGED = 512  # generated pictures read by the judge
+CONTROL = 96  # pictures for each point of a curve and for each control
+JUDGE_STORE, JUDGE_STEPS = 3000, 250  # renders held at a time, steps before they are replaced
+CURVES: dict[str, tuple[float, ...]] = {"guidance": (1.0, 1.5, 2.5, 4.0, 6.0), "steps": (5, 10, 30)}
 
 
 class Judge(nn.Module):
@@ -47,12 +52,10 @@ class Judge(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        for before, after in ((3, 24), (24, 48), (48, 64), (64, 96)):
+        for before, after in ((3, 24), (24, 40), (40, 64), (64, 96), (96, 128)):
             layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.GroupNorm(8, after), nn.SiLU()]
-        self.body = nn.Sequential(nn.AvgPool2d(2), *layers, nn.Flatten(), nn.Dropout(0.2))
-        self.heads = nn.ModuleDict(
-            {name: nn.Linear(96 * 16, len(answers)) for name, answers in QUESTIONS.items()}
-        )
+        self.body = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.2))
+        self.heads = nn.ModuleDict({name: nn.Linear(128 * 16, len(answers)) for name, answers in ATTRIBUTES.items()})
 
     def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
         """Scores of every answer to every question."""
@@ -64,7 +67,7 @@ def answers_of(wanted: list[Scene]) -> dict[str, torch.Tensor]:
     """The right answers' numbers, one tensor (n,) per question."""
     return {
         name: torch.tensor([answers.index(getattr(scene, name)) for scene in wanted])
-        for name, answers in QUESTIONS.items()
+        for name, answers in ATTRIBUTES.items()
     }
 
 
@@ -74,43 +77,50 @@ def reconstruct(vae: AutoencoderKL, x: torch.Tensor) -> torch.Tensor:
         return torch.cat([vae.decode(vae.encode(part).latent_dist.mode()).sample for part in x.split(16)])
 
 
-def train_judge(vae: AutoencoderKL, minutes: float) -> Judge:
-    """Train the judge on renders of all combinations, a quarter of them as the autoencoder draws them."""
+def train_judge(out: Path, vae: AutoencoderKL, minutes: float) -> None:
+    """Train the judge on renders of the training combinations, an eighth of them as the autoencoder draws them."""
     torch.manual_seed(3)
-    rng = random.Random("judge")
-    known = scenes("judge", JUDGE_STORE * 17 // 20) + scenes("judge", JUDGE_STORE * 3 // 20, held_out=True)
-    x = to_tensor(render_all(known))
-    x[::4] = reconstruct(vae, x[::4])
-    right = answers_of(known)
     judge = Judge()
     optimizer = torch.optim.AdamW(judge.parameters(), lr=1e-3, weight_decay=0.02)
-    budget, step = Budget(minutes), 0
+    budget, step, path = Budget(minutes), 0, out / "judge.pt"
+    if path.exists():
+        state = torch.load(path, weights_only=False)
+        judge.load_state_dict(state["judge"])
+        optimizer.load_state_dict(state["optimizer"])
+        step, budget.used = state["step"], state["used"]
+    known, x, right, index, saved = [], torch.empty(0), {}, -1, budget.used
     while budget.share < 1:
+        if step // JUDGE_STEPS != index:
+            index = step // JUDGE_STEPS
+            known = scenes(f"judge {index}", JUDGE_STORE)
+            x, right = to_tensor(render_all(known)), answers_of(known)
+            x[::8] = reconstruct(vae, x[::8])
         budget.begin()
-        picks = [rng.randrange(len(known)) for _ in range(32)]
+        rng = random.Random(f"judge step {step}")
+        picks = [rng.randrange(len(known)) for _ in range(48)]
         batch = x[picks]
-        batch = batch + torch.randn_like(batch) * 0.15 * torch.rand(len(batch), 1, 1, 1)
+        batch = batch + torch.randn_like(batch) * 0.12 * torch.rand(len(batch), 1, 1, 1)
         scores = judge(batch)
-        loss = torch.stack(
-            [functional.cross_entropy(scores[name], right[name][picks]) for name in QUESTIONS]
-        ).sum()
+        loss = torch.stack([functional.cross_entropy(scores[name], right[name][picks]) for name in ATTRIBUTES]).sum()
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(1e-3, step, budget.share, warm_up=50)
+            group["lr"] = learning_rate(1.5e-3, step, budget.share, warm_up=50)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         step += 1
         budget.end()
-    return judge.eval()
+        if step % 100 == 0:
+            print(f"judge {step} {budget.used:.0f} s loss {loss.item():.3f}", flush=True)
+        if budget.used - saved > SAVE_EVERY or budget.share >= 1:
+            saved = budget.used
+            state = {"judge": judge.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
+            save_atomically(state | {"used": budget.used}, path)
 
 
-def load_judge(out: Path, vae: AutoencoderKL, minutes: float) -> Judge:
-    """The judge in out/judge.pt, trained now unless it is there."""
-    path = out / "judge.pt"
-    if not path.exists():
-        save_atomically(train_judge(vae, minutes).state_dict(), path)
+def load_judge(out: Path) -> Judge:
+    """The judge in out/judge.pt."""
     judge = Judge()
-    judge.load_state_dict(torch.load(path))
+    judge.load_state_dict(torch.load(out / "judge.pt", weights_only=False)["judge"])
     return judge.eval()
 
 
@@ -118,44 +128,126 @@ def accuracies(judge: Judge, x: torch.Tensor, wanted: list[Scene]) -> dict[str, 
     """Share of pictures on which the judge reads what was asked for, per question and for all together."""
     right = answers_of(wanted)
     with torch.no_grad():
-        scores = judge(x)
-    hits = {name: scores[name].argmax(1) == right[name] for name in QUESTIONS}
-    together = torch.stack(list(hits.values())).all(0)
-    return {
-        name: round(hit.float().mean().item(), 3) for name, hit in (hits | {"all five": together}).items()
-    }
+        parts = [judge(part) for part in x.split(64)]
+    hits = {name: torch.cat([part[name] for part in parts]).argmax(1) == right[name] for name in ATTRIBUTES}
+    hits["all five"] = torch.stack(list(hits.values())).all(0)
+    return {name: round(hit.float().mean().item(), 3) for name, hit in hits.items()}
 
 
-def evaluate(out: Path, target: Path, minutes: float) -> None:
+def evaluate(out: Path, target: Path) -> None:
     """Measure the finished model in `target`; writes figures.json and evaluation.png into `out`."""
     pipe = StableDiffusionPipeline.from_pretrained(target, safety_checker=None, local_files_only=True)
     pipe.to(torch.float32).set_progress_bar_config(disable=True)
-    figures: dict[str, object] = {}
-    unseen = scenes("evaluation", 256, held_out=True)
+    figures: dict[str, Any] = {}
+    judge = load_judge(out)
+    for name, work in (
+        ("renders", lambda: _judge_renders(pipe, judge)),
+        ("clip", lambda: check_clip(read_clip(target), pipe.tokenizer, 500)),
+        ("speed", lambda: _measure(pipe)),
+        ("generated", lambda: _judge_generated(pipe, judge, out)),
+        ("curves", lambda: _curves(pipe, judge)),
+        ("diversity", lambda: _diversity(pipe)),
+        ("nearest", lambda: _nearest(out, pipe)),
+    ):
+        figures[name] = work()
+        print(json.dumps({name: figures[name]}), flush=True)
+        (out / "figures.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def _judge_renders(pipe: StableDiffusionPipeline, judge: Judge) -> dict[str, Any]:
+    unseen = scenes("evaluation", 512, held_out=True)
     x = to_tensor(render_all(unseen))
     y = reconstruct(pipe.vae, x)
-    figures["autoencoder psnr dB"] = round(psnr(x, y), 2)
-    judge = load_judge(out, pipe.vae, minutes)
-    figures["judge on unseen renders"] = accuracies(judge, x, unseen)
-    figures["judge on unseen renders through the autoencoder"] = accuracies(judge, y, unseen)
-    for name, held_out in (("held-out", True), ("trained", False)):
-        wanted = scenes(f"judged {name}", JUDGED, held_out)
-        drawn = _draw(pipe, wanted)
-        figures[f"judge on generated pictures of {name} combinations"] = accuracies(judge, drawn, wanted)
-        if held_out:
-            pictures = [to_picture(picture) for picture in drawn[:16]]
-            contact_sheet([pictures[:8], pictures[8:]], out / "evaluation.png")
-            (out / "evaluation.txt").write_text(
-                "\n".join(full_caption(s) for s in wanted[:16]), encoding="utf-8"
-            )
-    (out / "figures.json").write_text(json.dumps(figures, indent=2), encoding="utf-8")
-    print(json.dumps(figures, indent=2))
+    return {
+        "autoencoder psnr dB": round(psnr(x, y), 2),
+        "judge on held-out renders": accuracies(judge, x, unseen),
+        "judge on held-out renders through the autoencoder": accuracies(judge, y, unseen),
+    }
 
 
-def _draw(pipe: StableDiffusionPipeline, wanted: list[Scene]) -> torch.Tensor:
+def _judge_generated(pipe: StableDiffusionPipeline, judge: Judge, out: Path) -> dict[str, Any]:
+    """The main figures, on held-out combinations, with two controls: other captions' pictures, and no text."""
+    wanted = scenes("judged held-out", JUDGED, held_out=True)
+    drawn = _draw(pipe, wanted)
+    pictures = [to_picture(picture) for picture in drawn[:32]]
+    contact_sheet([pictures[k : k + 8] for k in range(0, 32, 8)], out / "evaluation.png")
+    captions = "\n".join(full_caption(scene) for scene in wanted[:32])
+    (out / "evaluation.txt").write_text(captions + "\n", encoding="utf-8")
+    without = torch.cat([generate(pipe, [""] * 16, 5000 + start) for start in range(0, CONTROL, 16)])
+    return {
+        "held-out combinations": accuracies(judge, drawn, wanted),
+        "control: captions shuffled": accuracies(judge, drawn, wanted[1:] + wanted[:1]),
+        "control: no text": accuracies(judge, without, wanted[:CONTROL]),
+    }
+
+
+def _curves(pipe: StableDiffusionPipeline, judge: Judge) -> dict[str, Any]:
+    wanted = scenes("curves", CONTROL, held_out=True)
+    figures: dict[str, Any] = {}
+    for value in CURVES["guidance"]:
+        figures[f"guidance {value:g}"] = accuracies(judge, _draw(pipe, wanted, guidance=value), wanted)
+    for value in CURVES["steps"]:
+        figures[f"{value:g} steps"] = accuracies(judge, _draw(pipe, wanted, steps=int(value)), wanted)
+    return figures
+
+
+def _measure(pipe: StableDiffusionPipeline) -> dict[str, float]:
+    """Seconds for one picture at default settings (the best of three), and the process's peak memory so far."""
+    seconds = []
+    for seed in range(3):
+        start = time.perf_counter()
+        generate(pipe, ["a red house on green hills"], seed)
+        seconds.append(time.perf_counter() - start)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds a picture": round(min(seconds), 2), "peak MiB of this stage": round(peak)}
+
+
+def _diversity(pipe: StableDiffusionPipeline, captions: int = 8, seeds: int = 8) -> dict[str, float]:
+    """Mean pixel distance (root mean square, 0..2) between pictures of one caption: generated, and rendered."""
+    rng = random.Random("diversity")
+    generated, rendered = [], []
+    for scene in scenes("diversity", captions, held_out=True):
+        generated.append(_spread(generate(pipe, [full_caption(scene)] * seeds, 7000)))
+        same = [dataclasses.replace(scene, seed=rng.randrange(1 << 30)) for _ in range(seeds)]
+        rendered.append(_spread(to_tensor(render_all(same))))
+    return {"generated": round(float(np.mean(generated)), 3), "rendered": round(float(np.mean(rendered)), 3)}
+
+
+def _spread(x: torch.Tensor) -> float:
+    flat = x.flatten(1)
+    distances = torch.cdist(flat, flat) / flat.shape[1] ** 0.5
+    return (distances.sum() / (len(x) * (len(x) - 1))).item()
+
+
+def _nearest(out: Path, pipe: StableDiffusionPipeline, count: int = 8, renders: int = 4000) -> dict[str, float]:
+    """Distance of generated pictures from the nearest of many training renders; nearest.png shows the pairs."""
+    rng = random.Random("nearest")
+    wanted = [sample_scene(rng) for _ in range(count)]
+    drawn = generate(pipe, [full_caption(scene) for scene in wanted], 9000)
+    fresh = to_tensor(render_all([dataclasses.replace(scene, seed=scene.seed + 1) for scene in wanted]))
+    best, shown, of_fresh = torch.full((count,), 9.0), [None] * count, torch.full((count,), 9.0)
+    known = scenes("pool 128x128", renders)
+    for part in chunks(renders, 500):
+        x = to_tensor(render_all(known[part]))
+        distances = _distances(drawn, x)
+        of_fresh = torch.minimum(of_fresh, _distances(fresh, x).min(1).values)
+        values, where = distances.min(1)
+        for k in range(count):
+            if values[k] < best[k]:
+                best[k], shown[k] = values[k], to_picture(x[int(where[k])])
+    contact_sheet(
+        [[to_picture(picture) for picture in drawn], [p for p in shown if p is not None]], out / "nearest.png"
+    )
+    return {"generated": round(best.mean().item(), 3), "fresh renders": round(of_fresh.mean().item(), 3)}
+
+
+def _distances(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    return torch.cdist(first.flatten(1), second.flatten(1)) / first[0].numel() ** 0.5
+
+
+def _draw(pipe: StableDiffusionPipeline, wanted: list[Scene], steps: int = 20, guidance: float = 2.5) -> torch.Tensor:
     parts = []
     for start in range(0, len(wanted), 16):
-        parts.append(
-            generate(pipe, [full_caption(scene) for scene in wanted[start : start + 16]], seed=1000 + start)
-        )
+        texts = [full_caption(scene) for scene in wanted[start : start + 16]]
+        parts.append(generate(pipe, texts, 1000 + start, steps, guidance))
     return torch.cat(parts)

@@ -1,4 +1,4 @@
-"""Stage 3: write the trained parts as an ordinary diffusers folder, half precision, with a facts file."""
+"""Stage 5: write the trained parts as an ordinary diffusers folder, half precision, with a facts file."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ from pathlib import Path
 
 import torch
 from diffusers import StableDiffusionPipeline
+from safetensors.torch import load_file, save_file
 from torch.nn import functional
+from transformers import CLIPModel
 
+from captions import surprise_phrases, vocabulary
+from clip_stage import load_clip, new_clip
 from common import render_all, scenes, to_tensor
-from scene import vocabulary
+from enlarger_stage import FACTOR, write_enlarger
 from tokenizer import build_tokenizer, check_tokenizer
-from unet_stage import generate, load_trained, new_text_encoder, new_unet, pipeline
+from unet_stage import generate, load_trained, new_unet, pipeline, text_encoder
 from vae_stage import load_vae, new_vae
 
 DESCRIPTION = (
-    "Flat-art landscapes with a house, sailboat, tree, hot air balloon, lighthouse or tent, "
-    "by day, at sunset, at night or at dawn."
+    "Flat-art postcards: a house, sailboat, tree, balloon, lighthouse, tent, car, windmill, castle, mushroom, "
+    "rocket, cat, flower, kite, duck or umbrella in one of ten landscapes, at any time of day and in any weather."
 )
-NOT_LEARNED = {"left", "right", "middle", "center", "centre", "side"}
-"""In the captions, but the evaluation finds no effect: the program marks them like words it does not know."""
-SIZES = [[128, 128], [160, 128]]
+SIZES = [[128, 128], [160, 128], [128, 160]]
 SCHEDULERS = ["dpmpp-2m", "dpmpp-2m-sde", "ddim", "ddpm", "euler", "euler-a", "heun", "unipc", "lcm"]
 DEFAULTS = {
     "width": 128,
@@ -32,14 +34,15 @@ DEFAULTS = {
     "guidance_scale": 2.5,
     "scheduler": "dpmpp-2m",
     "schedule_type": "default",
+    "enlarge": FACTOR,
 }
 EXAMPLES = [
     "a red sailboat on a calm sea at sunset with the sun",
-    "a blue tree in snowy mountains during the day with clouds",
-    "a red hot air balloon on green hills at dawn with clouds",
-    "a blue house in desert dunes at night",
-    "a yellow sailboat on a calm sea at night",
-    "a white house by the sea in the evening",
+    "a purple castle on the left in snowy mountains at night with a full moon",
+    "an orange cat in a flower meadow during the day with clouds",
+    "a yellow hot air balloon on the right in a red canyon at dawn",
+    "a white lighthouse on a sandy beach at dusk",
+    "a green umbrella in the city in the rain",
 ]
 CLIP_NOTICE = """The byte-pair merges in tokenizer/ are the first part of the list published with CLIP
 under the MIT License, Copyright (c) 2021 OpenAI, and distributed with open_clip_torch,
@@ -58,6 +61,9 @@ def export(out: Path, target: Path, untrained: bool = False) -> None:
     pipe.to(torch.float16).save_pretrained(target, safe_serialization=True)
     _write_tokenizer(out / "tokenizer", target / "tokenizer")
     _load_in_full_precision(target / "text_encoder" / "config.json")
+    if not untrained:
+        write_clip(load_clip(out), target / "clip")
+        write_enlarger(out, target / "enlarger")
     (target / "safelight.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     with zipfile.ZipFile(next((out / "wheels").glob("open_clip_torch-*.whl"))) as wheel:
         notice = CLIP_NOTICE + wheel.read(CLIP_LICENSE_MEMBER).decode("utf-8")
@@ -79,21 +85,46 @@ def check_export(target: Path) -> None:
     print(f"{sum(path.stat().st_size for path in files):>10,} bytes in all")
 
 
+def write_clip(clip: CLIPModel, target: Path) -> None:
+    """Write all of CLIP but its text tower, which is the model's text encoder already."""
+    target.mkdir(exist_ok=True)
+    clip.config.save_pretrained(target)
+    weights = {
+        name: weight.half() if weight.ndim else weight
+        for name, weight in clip.state_dict().items()
+        if not name.startswith("text_model.")
+    }
+    save_file({name: weight.contiguous() for name, weight in weights.items()}, target / "model.safetensors")
+
+
+def read_clip(target: Path) -> CLIPModel:
+    """CLIP put together again from a finished model's `clip` and `text_encoder` folders, in float32."""
+    clip = new_clip()
+    weights = load_file(target / "clip" / "model.safetensors")
+    tower = load_file(target / "text_encoder" / "model.safetensors")
+    weights |= {"text_model." + name.removeprefix("text_model."): weight for name, weight in tower.items()}
+    clip.load_state_dict({name: weight.float() for name, weight in weights.items()})
+    return clip.eval().requires_grad_(False)
+
+
 def facts_of(out: Path, pipe: StableDiffusionPipeline, untrained: bool = False) -> dict[str, object]:
     """The contents of safelight.json."""
     factors, bias = ([[0.0] * 3] * 4, [0.0] * 3) if untrained else preview_map(pipe)
+    words, synonyms = vocabulary()
     return {
         "format": 1,
         "name": "Postcard",
         "family": "stable-diffusion",
         "description": DESCRIPTION,
         "licence": "Apache-2.0",
-        "defaults": DEFAULTS,
+        "defaults": DEFAULTS | ({"enlarge": 1} if untrained else {}),
         "sizes": SIZES,
         "schedulers": SCHEDULERS,
         "preview": {"factors": factors, "bias": bias},
         "examples": EXAMPLES,
-        "vocabulary": {"words": [word for word in vocabulary() if word not in NOT_LEARNED]},
+        "vocabulary": {"words": words, "synonyms": synonyms},
+        "surprise": surprise_phrases(),
+        "enlarge": 1 if untrained else FACTOR,
     }
 
 
@@ -114,8 +145,8 @@ def preview_map(pipe: StableDiffusionPipeline, count: int = 512) -> tuple[list[l
 
 
 def _untrained(out: Path) -> StableDiffusionPipeline:
-    vae = load_vae(out / "vae.pt")[0] if (out / "vae.pt").exists() else new_vae()
-    return pipeline(vae, new_text_encoder(), check_tokenizer(out / "tokenizer"), new_unet())
+    vae = load_vae(out)[0] if (out / "vae.pt").exists() else new_vae()
+    return pipeline(vae, text_encoder(new_clip()), check_tokenizer(out / "tokenizer"), new_unet())
 
 
 def _load_in_full_precision(config: Path) -> None:
@@ -130,9 +161,7 @@ def _write_tokenizer(source: Path, target: Path) -> None:
     target.mkdir(exist_ok=True)
     for path in source.iterdir():
         if path.name == "tokenizer.json":
-            compact = json.dumps(
-                json.loads(path.read_text("utf-8")), ensure_ascii=False, separators=(",", ":")
-            )
+            compact = json.dumps(json.loads(path.read_text("utf-8")), ensure_ascii=False, separators=(",", ":"))
             (target / path.name).write_text(compact, encoding="utf-8")
         else:
             shutil.copyfile(path, target / path.name)

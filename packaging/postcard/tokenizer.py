@@ -77,9 +77,7 @@ def check_tokenizer(folder: Path) -> CLIPTokenizer:
     assert tokenizer.pad_token_id == tokenizer.eos_token_id
     assert tokenizer.model_max_length == MAX_LENGTH
     ids = tokenizer(GOLDEN_TEXT).input_ids
-    assert tokenizer.convert_ids_to_tokens(ids) == [START, *GOLDEN_PIECES, END], (
-        tokenizer.convert_ids_to_tokens(ids)
-    )
+    assert tokenizer.convert_ids_to_tokens(ids) == [START, *GOLDEN_PIECES, END], tokenizer.convert_ids_to_tokens(ids)
     decoded = tokenizer.decode(ids, skip_special_tokens=True)
     assert decoded.replace(" ,", ",") == GOLDEN_TEXT.lower(), decoded
     return tokenizer

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import torch
 
-from evaluate_stage import evaluate, load_judge
+from clip_stage import align_pictures, train_clip
+from enlarger_stage import train_enlarger
+from evaluate_stage import evaluate, train_judge
 from export_stage import export
 from tokenizer import build_tokenizer
 from unet_stage import load_pools, train_unet
-from vae_stage import load_vae, train_vae
+from vae_stage import load_vae, train_decoder, train_vae
 
-STAGES = ("tokenizer", "vae", "pool", "unet", "export", "judge", "evaluate")
-BUDGETS = {"vae": 44.0, "unet": 72.0, "judge": 4.0, "evaluate": 4.0}
+STAGES = ("tokenizer", "vae", "clip", "pool", "unet", "align", "decoder", "enlarger", "export", "judge", "evaluate")
+BUDGETS = {"vae": 60.0, "clip": 30.0, "unet": 120.0, "align": 15.0, "decoder": 15.0, "enlarger": 10.0, "judge": 8.0}
 
 
 def main() -> None:
@@ -24,10 +26,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of checkpoints, pools and sheets")
     parser.add_argument("--budget", type=float, help="minutes of active training time")
     parser.add_argument("--target", type=Path, help="folder of the finished model (export, evaluate)")
-    parser.add_argument(
-        "--untrained", action="store_true", help="export random weights, to test loading code"
-    )
+    parser.add_argument("--untrained", action="store_true", help="export random weights, to test loading code")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=2, help="processes that train the U-Net together")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -38,16 +39,24 @@ def main() -> None:
             build_tokenizer(args.out / "wheels", args.out / "tokenizer")
         case "vae":
             train_vae(args.out, minutes)
+        case "clip":
+            train_clip(args.out, minutes)
         case "pool":
-            load_pools(args.out, *load_vae(args.out / "vae.pt"))
+            load_pools(args.out, *load_vae(args.out))
         case "unet":
-            train_unet(args.out, minutes)
+            train_unet(args.out, minutes, args.workers)
+        case "align":
+            align_pictures(args.out, minutes)
+        case "decoder":
+            train_decoder(args.out, minutes)
+        case "enlarger":
+            train_enlarger(args.out, minutes)
         case "export":
             export(args.out, target, args.untrained)
         case "judge":
-            load_judge(args.out, load_vae(args.out / "vae.pt")[0], minutes)
+            train_judge(args.out, load_vae(args.out)[0], minutes)
         case "evaluate":
-            evaluate(args.out, target, minutes)
+            evaluate(args.out, target)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""Stage 2: the text tower and the U-Net, trained together on a pool of encoded scenes."""
+"""Stage 3: the U-Net, trained on a pool of encoded scenes; CLIP's text tower, trained already, is tuned along."""
 
 from __future__ import annotations
 
 import copy
+import datetime
 import random
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,12 @@ from diffusers import (
     StableDiffusionPipeline,
     UNet2DConditionModel,
 )
-from torch import nn
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from torch import distributed, nn
+from torch.nn.utils import parameters_to_vector
+from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
 
+from captions import caption, full_caption
+from clip_stage import WIDTH, load_clip, tokenize
 from common import (
     SAVE_EVERY,
     Budget,
@@ -31,11 +36,13 @@ from common import (
     to_picture,
     to_tensor,
 )
-from scene import Scene, caption, full_caption, object_centre
-from tokenizer import MAX_LENGTH, check_tokenizer
+from drawing import object_centre
+from scene import SIZES, Scene
+from tokenizer import check_tokenizer
 from vae_stage import load_vae
 
 PEAK_RATE = 1e-3
+TEXT_SHARE = 0.3  # of the learning rate, for the text tower
 BATCH = 16
 NO_CAPTION = 0.1  # share of captions left empty, for guidance
 PLAIN_CAPTION = 0.3  # share of captions that say everything, always in the same words
@@ -43,7 +50,7 @@ GAMMA = 5.0  # signal-to-noise ratio above which a timestep counts less and less
 OBJECT_WEIGHT = 2.5  # how much more the picture's object counts than its surroundings
 EMA_POWER = 16.0  # the larger, the shorter the memory of the averaged weights
 EMA_EVERY = 4
-POOL: dict[tuple[int, int], int] = {(128, 128): 16_000, (160, 128): 2_000, (128, 160): 2_000}
+POOL: dict[tuple[int, int], int] = {(128, 128): 14_000, (160, 128): 1_500, (128, 160): 1_500}
 SIZE_SHARES: dict[tuple[int, int], float] = {(128, 128): 0.9, (160, 128): 0.05, (128, 160): 0.05}
 NOISE_SCHEDULE: dict[str, Any] = {
     "num_train_timesteps": 1000,
@@ -65,39 +72,36 @@ SHEET_CAPTIONS = (
 )
 
 
-def new_text_encoder() -> CLIPTextModel:
-    """An untrained text tower: 3 causal layers of width 192 over 8000 entries, 2.6 M parameters."""
-    size = 8000
-    config = CLIPTextConfig(
-        vocab_size=size,
-        hidden_size=192,
-        intermediate_size=512,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        max_position_embeddings=MAX_LENGTH,
-        hidden_act="quick_gelu",
-        projection_dim=192,
-        bos_token_id=size - 2,
-        eos_token_id=size - 1,
-        pad_token_id=size - 1,
-    )
-    return CLIPTextModel(config)
+def text_encoder(clip: CLIPModel) -> CLIPTextModel:
+    """CLIP's text tower as the text encoder of a pipeline."""
+    return clip.text_model.eval()
 
 
 def new_unet() -> UNet2DConditionModel:
-    """An untrained U-Net for 16 x 16 x 4 latents; attends to itself and to the words at 8 x 8 only."""
-    return UNet2DConditionModel(
+    """An untrained U-Net for 16 x 16 x 4 latents, 6.1 M parameters.
+
+    It attends to itself and to the words at 8 x 8; the words pooled also scale and shift every residual block
+    through the time embedding, which is what makes colours and places follow them early.
+    """
+    unet = UNet2DConditionModel(
         sample_size=16,
         in_channels=4,
         out_channels=4,
         layers_per_block=1,
-        block_out_channels=(64, 144),
+        block_out_channels=(64, 160),
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=192,
-        attention_head_dim=6,  # this library's name for the number of heads
+        cross_attention_dim=WIDTH,
+        attention_head_dim=4,  # this library's name for the number of heads
+        addition_embed_type="text",
+        addition_embed_type_num_heads=8,
+        resnet_time_scale_shift="scale_shift",
         norm_num_groups=16,
     )
+    with torch.no_grad():  # constant channels: zero padding makes them tell left from right at any noise level
+        unet.conv_in.weight[::8] = 0
+        unet.conv_in.bias[::8] = 2.0
+    return unet
 
 
 def training_scheduler() -> DDIMScheduler:
@@ -107,9 +111,7 @@ def training_scheduler() -> DDIMScheduler:
 
 def sampling_scheduler() -> DPMSolverMultistepScheduler:
     """The scheduler shipped with the model."""
-    return DPMSolverMultistepScheduler(
-        **NOISE_SCHEDULE, algorithm_type="dpmsolver++", solver_order=2, steps_offset=1
-    )
+    return DPMSolverMultistepScheduler(**NOISE_SCHEDULE, algorithm_type="dpmsolver++", solver_order=2, steps_offset=1)
 
 
 @dataclass
@@ -152,70 +154,87 @@ class Averaged:
 
 
 class Trainer:
-    """The models being trained, their averages and the optimizer."""
+    """The U-Net being trained, its average and the optimizer; one worker of `workers`, each with a part of a batch."""
 
-    def __init__(self, tokenizer: CLIPTokenizer) -> None:
+    def __init__(self, tokenizer: CLIPTokenizer, text: CLIPTextModel, worker: int = 0, workers: int = 1) -> None:
         torch.manual_seed(2)
-        self.tokenizer = tokenizer
-        self.text, self.unet = new_text_encoder(), new_unet()
-        self.text_average, self.unet_average = Averaged(self.text), Averaged(self.unet)
-        self.parameters = [*self.text.parameters(), *self.unet.parameters()]
-        self.optimizer = torch.optim.AdamW(
-            self.parameters, lr=PEAK_RATE, betas=(0.9, 0.99), weight_decay=0.01
-        )
+        self.tokenizer, self.text = tokenizer, text
+        self.worker, self.workers = worker, workers
+        self.unet = new_unet()
+        self.average, self.text_average = Averaged(self.unet), Averaged(text)
+        self.parameters = [*self.unet.parameters(), *text.requires_grad_(True).parameters()]
+        groups = [
+            {"params": list(self.unet.parameters()), "share": 1.0},
+            {"params": list(text.parameters()), "share": TEXT_SHARE},
+        ]
+        self.optimizer = torch.optim.AdamW(groups, lr=PEAK_RATE, betas=(0.9, 0.99), weight_decay=0.01)
         self.schedule = training_scheduler()
         self.step = 0
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on later."""
         return {
-            "text": self.text.state_dict(),
             "unet": self.unet.state_dict(),
-            "text_average": self.text_average.model.state_dict(),
-            "unet_average": self.unet_average.model.state_dict(),
+            "text": self.text.state_dict(),
+            "average": self.average.model.state_dict(),
+            "text average": self.text_average.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """The inverse of `state`."""
-        self.text.load_state_dict(state["text"])
         self.unet.load_state_dict(state["unet"])
-        self.text_average.model.load_state_dict(state["text_average"])
-        self.unet_average.model.load_state_dict(state["unet_average"])
+        self.text.load_state_dict(state["text"])
+        self.average.model.load_state_dict(state["average"])
+        self.text_average.model.load_state_dict(state["text average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
 
     def train_step(self, pools: dict[tuple[int, int], Pool], rate: float) -> float:
-        """One step on a batch that the step's number settles; returns the loss."""
-        rng = random.Random(f"unet step {self.step}")
-        noise_rng = torch.Generator().manual_seed(self.step)
-        pool = pools[rng.choices(list(SIZE_SHARES), list(SIZE_SHARES.values()))[0]]
-        picks = [rng.randrange(len(pool.scenes)) for _ in range(BATCH)]
-        texts = [training_caption(pool.scenes[k], rng) for k in picks]
-        latents = pool.latents[picks].float()
-        noise = torch.randn(latents.shape, generator=noise_rng)
-        t = (
-            ((torch.arange(BATCH) + torch.rand(BATCH, generator=noise_rng)) / BATCH * 1000)
-            .long()
-            .clamp(0, 999)
-        )
-        noisy = self.schedule.add_noise(latents, noise, t)
-        target = self.schedule.get_velocity(latents, noise, t)
-        output = self.unet(noisy, t, encode_texts(self.tokenizer, self.text, texts)).sample
-        error = (output - target).pow(2) * object_weights([pool.scenes[k] for k in picks], latents)
-        loss = (timestep_weights(self.schedule, t) * error.mean((1, 2, 3))).mean()
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        """One step on a batch that the step's number settles; returns this worker's loss."""
+        size = random.Random(f"unet size {self.step}").choices(list(SIZE_SHARES), list(SIZE_SHARES.values()))[0]
+        loss = self.loss(pools[size])
         self.optimizer.zero_grad()
         loss.backward()
+        if self.workers > 1:
+            self._average_gradients()
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["share"]
         self.optimizer.step()
         self.step += 1
         if self.step % EMA_EVERY == 0:
+            self.average.update(self.unet, self.step)
             self.text_average.update(self.text, self.step)
-            self.unet_average.update(self.unet, self.step)
         return loss.item()
+
+    def loss(self, pool: Pool) -> torch.Tensor:
+        """The weighted error of the predicted velocities of this worker's part of a batch."""
+        rng = random.Random(f"unet step {self.step} worker {self.worker}")
+        noise_rng = torch.Generator().manual_seed(self.step * self.workers + self.worker)
+        count = BATCH // self.workers
+        picks = [rng.randrange(len(pool.scenes)) for _ in range(count)]
+        words = encode_texts(self.tokenizer, self.text, [training_caption(pool.scenes[k], rng) for k in picks])
+        latents = pool.latents[picks].float()
+        noise = torch.randn(latents.shape, generator=noise_rng)
+        strata = torch.arange(count) + torch.rand(count, generator=noise_rng)
+        t = (strata / count * 1000).long().clamp(0, 999)
+        noisy = self.schedule.add_noise(latents, noise, t)
+        target = self.schedule.get_velocity(latents, noise, t)
+        error = (self.unet(noisy, t, words).sample - target).pow(2)
+        error = error * object_weights([pool.scenes[k] for k in picks], latents)
+        return (timestep_weights(self.schedule, t) * error.mean((1, 2, 3))).mean()
+
+    def _average_gradients(self) -> None:
+        """Replace the gradients by their mean over all workers."""
+        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+        flat = parameters_to_vector(gradients)
+        distributed.all_reduce(flat)
+        for gradient, mean in zip(
+            gradients, flat.div_(self.workers).split([g.numel() for g in gradients]), strict=True
+        ):
+            gradient.copy_(mean.view_as(gradient))
 
 
 def training_caption(scene: Scene, rng: random.Random) -> str:
@@ -226,37 +245,9 @@ def training_caption(scene: Scene, rng: random.Random) -> str:
     return full_caption(scene) if chance < NO_CAPTION + PLAIN_CAPTION else caption(scene, rng)
 
 
-class ThreadChoice:
-    """Runs on all threads or on one, whichever is faster now: on a busy machine threads wait for others."""
-
-    PERIOD, TRIAL = 60, 4  # steps between comparisons, steps of each trial
-
-    def __init__(self, most: int) -> None:
-        self.most, self.seconds = most, {1: 0.0, most: 0.0}
-
-    def before(self, step: int) -> None:
-        """Set the number of threads for this step."""
-        phase = step % self.PERIOD
-        if phase == 0:
-            self.seconds = dict.fromkeys(self.seconds, 0.0)
-        if phase < 2 * self.TRIAL:
-            torch.set_num_threads(self.most if phase < self.TRIAL else 1)
-        elif phase == 2 * self.TRIAL:
-            torch.set_num_threads(min(self.seconds, key=lambda threads: self.seconds[threads]))
-
-    def after(self, step: int, seconds: float) -> None:
-        """Take note of how long the step took."""
-        phase = step % self.PERIOD
-        if phase < 2 * self.TRIAL and phase % self.TRIAL:  # the first step of a trial warms up
-            self.seconds[self.most if phase < self.TRIAL else 1] += seconds
-
-
 def encode_texts(tokenizer: CLIPTokenizer, text: CLIPTextModel, texts: list[str]) -> torch.Tensor:
-    """Hidden states (n, MAX_LENGTH, 192) of the captions."""
-    ids = tokenizer(
-        texts, padding="max_length", truncation=True, max_length=MAX_LENGTH, return_tensors="pt"
-    ).input_ids
-    return text(ids).last_hidden_state
+    """Hidden states (n, MAX_LENGTH, WIDTH) of the captions."""
+    return text(tokenize(tokenizer, texts)).last_hidden_state
 
 
 def timestep_weights(schedule: DDIMScheduler, t: torch.Tensor) -> torch.Tensor:
@@ -268,11 +259,11 @@ def timestep_weights(schedule: DDIMScheduler, t: torch.Tensor) -> torch.Tensor:
 def object_weights(batch: list[Scene], latents: torch.Tensor) -> torch.Tensor:
     """Loss weights (n, 1, h, w) of the latents' places: OBJECT_WEIGHT about the object, 1 elsewhere."""
     height, width = latents.shape[2:]
-    reach = 0.28 * min(height, width)
     weights = torch.ones(len(batch), 1, height, width)
     for weight, scene in zip(weights, batch, strict=True):
         x, y = object_centre(scene)
-        left, top = max(0, round(x * width - reach)), max(0, round(y * height - reach * 1.1))
+        reach = 1.5 * SIZES[scene.distance] * min(height, width)
+        left, top = max(0, round(x * width - reach)), max(0, round(y * height - reach * 1.2))
         weight[:, top : round(y * height + reach), left : round(x * width + reach)] = OBJECT_WEIGHT
     return weights
 
@@ -327,39 +318,55 @@ def draw_sheet(pipe: StableDiffusionPipeline, path: Path) -> None:
 
 def load_trained(out: Path, tokenizer: CLIPTokenizer) -> StableDiffusionPipeline:
     """The pipeline of the checkpoints in `out`, with averaged weights."""
-    text, unet = new_text_encoder(), new_unet()
-    state = torch.load(out / "unet.pt", weights_only=False)
-    text.load_state_dict(state["text_average"])
-    unet.load_state_dict(state["unet_average"])
-    return pipeline(load_vae(out / "vae.pt")[0], text.eval(), tokenizer, unet.eval())
+    unet = new_unet()
+    clip, state = load_clip(out), torch.load(out / "unet.pt", weights_only=False)
+    unet.load_state_dict(state["average"])
+    clip.text_model.load_state_dict(state["text average"])
+    return pipeline(load_vae(out)[0], text_encoder(clip), tokenizer, unet.eval())
 
 
-def train_unet(out: Path, minutes: float) -> None:
-    """Train text tower and U-Net for `minutes` of active time; resumes from out/unet.pt."""
+def train_unet(out: Path, minutes: float, workers: int) -> None:
+    """Train the U-Net for `minutes` of active time on `workers` processes; resumes from out/unet.pt."""
+    load_pools(out, *load_vae(out))
+    if workers == 1:
+        _work(0, 1, out, minutes, "")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        store = f"file://{folder}/store"
+        torch.multiprocessing.spawn(_work, (workers, out, minutes, store), nprocs=workers)
+
+
+def _work(worker: int, workers: int, out: Path, minutes: float, store: str) -> None:
+    """One of the processes that train the U-Net; the first one saves and reports."""
+    if workers > 1:
+        torch.set_num_threads(1)
+        patience = datetime.timedelta(hours=2)
+        distributed.init_process_group("gloo", store, patience, workers, worker)
     tokenizer = check_tokenizer(out / "tokenizer")
-    vae, scale = load_vae(out / "vae.pt")
+    vae, scale = load_vae(out)
     pools = load_pools(out, vae, scale)
-    trainer, budget, path = Trainer(tokenizer), Budget(minutes), out / "unet.pt"
+    trainer = Trainer(tokenizer, text_encoder(load_clip(out)), worker, workers)
+    budget, path = Budget(minutes), out / "unet.pt"
     if path.exists():
         state = torch.load(path, weights_only=False)
         trainer.load_state(state)
         budget.used = state["used"]
-    pipe = pipeline(vae, trainer.text_average.model, tokenizer, trainer.unet_average.model)
+    pipe = pipeline(vae, trainer.text_average.model, tokenizer, trainer.average.model)
     saved, losses = budget.used, []
-    threads = ThreadChoice(torch.get_num_threads())
-    while budget.share < 1:
-        before = budget.used
-        threads.before(trainer.step)
+    while True:
+        used = torch.tensor(budget.used)
+        if workers > 1:
+            distributed.broadcast(used, 0)  # so that all stop after the same step, at the same rate
+        budget.used = used.item()
+        if budget.share >= 1:
+            break
         budget.begin()
-        rate = learning_rate(PEAK_RATE, trainer.step, budget.share, warm_up=300)
-        losses.append(trainer.train_step(pools, rate))
+        losses.append(trainer.train_step(pools, learning_rate(PEAK_RATE, trainer.step, budget.share, warm_up=300)))
         budget.end()
-        threads.after(trainer.step - 1, budget.used - before)
-        if trainer.step % 100 == 0:
-            mean, count = sum(losses) / len(losses), torch.get_num_threads()
-            print(f"unet {trainer.step} {budget.used:.0f} s loss {mean:.4f} threads {count}", flush=True)
+        if worker == 0 and trainer.step % 100 == 0:
+            print(f"unet {trainer.step} {budget.used:.0f} s loss {sum(losses) / len(losses):.4f}", flush=True)
             losses.clear()
-        if budget.used - saved > SAVE_EVERY or budget.share >= 1:
+        if worker == 0 and (budget.used - saved > SAVE_EVERY or budget.share >= 1):
             saved = budget.used
             save_atomically(trainer.state() | {"used": budget.used}, path)
             draw_sheet(pipe, out / f"unet-sheet-{trainer.step:06d}.png")

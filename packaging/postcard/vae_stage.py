@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from torch import nn
+from torch.nn import functional
 
 from common import (
     SAVE_EVERY,
@@ -22,17 +23,19 @@ from common import (
     to_picture,
     to_tensor,
 )
-from scene import Scene, object_centre
+from drawing import object_centre
+from scene import Scene
 
-PEAK_RATE = 1.6e-3
+PEAK_RATE = 1.0e-3
 STORE = 3000  # rendered scenes held at a time
 STORE_STEPS = 1500  # steps before they are replaced by new ones
 CROP, CROPS = 64, 16  # pixels, crops a step
 WHOLE = 4  # whole pictures a step in the last part
-WHOLE_FROM = 0.5  # share of the budget after which whole pictures are used
-NOISE_FROM = 0.5  # share after which the decoder also sees noisy latents
+WHOLE_FROM = 0.75  # share of the budget after which whole pictures are used
+NOISE_FROM = 0.75  # share after which the decoder also sees noisy latents
 NOISE = 0.12  # most noise, in standard deviations of the latents
 KL_WEIGHT = 3e-4
+TINT_WEIGHT = 8.0
 
 
 def new_vae() -> AutoencoderKL:
@@ -59,9 +62,10 @@ def new_vae() -> AutoencoderKL:
     return vae.to(memory_format=torch.channels_last)
 
 
-def load_vae(path: Path) -> tuple[AutoencoderKL, float]:
-    """The autoencoder of a checkpoint and its scaling factor (1 / standard deviation of its latents)."""
-    state = torch.load(path, weights_only=False)
+def load_vae(out: Path) -> tuple[AutoencoderKL, float]:
+    """The autoencoder of the checkpoints in `out` and its scaling factor (1 / standard deviation of its latents)."""
+    finished = out / "decoder.pt"
+    state = torch.load(finished if finished.exists() else out / "vae.pt", weights_only=False)
     vae = new_vae()
     vae.load_state_dict(state["vae"])
     vae.register_to_config(scaling_factor=state["scale"])
@@ -71,10 +75,23 @@ def load_vae(path: Path) -> tuple[AutoencoderKL, float]:
 def train_vae(out: Path, minutes: float) -> None:
     """Train the autoencoder for `minutes` of active time; resumes from out/vae.pt."""
     torch.manual_seed(1)
-    vae = new_vae()
-    optimizer = torch.optim.AdamW(vae.parameters(), lr=PEAK_RATE, betas=(0.9, 0.99), weight_decay=1e-4)
-    step, budget = 0, Budget(minutes)
-    path = out / "vae.pt"
+    _train(new_vae(), out / "vae.pt", minutes)
+
+
+def train_decoder(out: Path, minutes: float) -> None:
+    """Go on with the decoder alone, while the latents stay as the U-Net knows them; resumes from out/decoder.pt."""
+    torch.manual_seed(6)
+    vae, _ = load_vae(out)
+    vae.decoder.requires_grad_(True)
+    vae.post_quant_conv.requires_grad_(True)
+    _train(vae.train(), out / "decoder.pt", minutes)
+
+
+def _train(vae: AutoencoderKL, path: Path, minutes: float) -> None:
+    """Train what of `vae` is not frozen; resumes from `path`."""
+    wanted = [parameter for parameter in vae.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(wanted, lr=PEAK_RATE, betas=(0.9, 0.99), weight_decay=1e-4)
+    step, budget, name = 0, Budget(minutes), path.stem
     if path.exists():
         state = torch.load(path, weights_only=False)
         vae.load_state_dict(state["vae"])
@@ -85,25 +102,25 @@ def train_vae(out: Path, minutes: float) -> None:
     while budget.share < 1:
         if step // STORE_STEPS != store_index:
             store_index = step // STORE_STEPS
-            store_scenes = scenes(f"vae {store_index}", STORE)
+            store_scenes = scenes(f"{name} {store_index}", STORE)
             store = render_all(store_scenes)
         budget.begin()
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(PEAK_RATE, step, budget.share, warm_up=60)
-        x = _batch(store, store_scenes, random.Random(f"vae step {step}"), budget.share > WHOLE_FROM)
+        x = _batch(store, store_scenes, random.Random(f"{name} step {step}"), budget.share > WHOLE_FROM)
         loss, y = _loss(vae, x, noisy=budget.share > NOISE_FROM)
         optimizer.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(wanted, 1.0)
         optimizer.step()
         step += 1
         budget.end()
         if step % 100 == 0:
-            print(f"vae {step} {budget.used:.0f} s loss {loss.item():.4f} psnr {psnr(x, y):.2f}", flush=True)
+            print(f"{name} {step} {budget.used:.0f} s loss {loss.item():.4f} psnr {psnr(x, y):.2f}", flush=True)
         if budget.used - saved > SAVE_EVERY or budget.share >= 1:
             saved = budget.used
-            value, scale = check_vae(vae, out / "vae-sheet.png")
-            print(f"vae {step} held-out psnr {value:.2f} dB, scale {scale:.4f}", flush=True)
+            value, scale = check_vae(vae, path.with_name(f"{name}-sheet.png"))
+            print(f"{name} {step} held-out psnr {value:.2f} dB, scale {scale:.4f}", flush=True)
             state = {"vae": vae.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
             save_atomically(state | {"used": budget.used, "scale": scale, "psnr": value}, path)
 
@@ -137,7 +154,7 @@ def _batch(store: np.ndarray, store_scenes: list[Scene], rng: random.Random, who
 
 
 def _loss(vae: AutoencoderKL, x: torch.Tensor, noisy: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """Reconstruction loss (L1, squared, differences of neighbours) plus a little KL; the reconstruction."""
+    """Reconstruction loss (L1, squared, neighbours, mean colours) plus a little KL; the reconstruction."""
     mean, log_variance = vae.quant_conv(vae.encoder(x)).chunk(2, 1)
     log_variance = log_variance.clamp(-30, 20)
     z = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
@@ -147,6 +164,9 @@ def _loss(vae: AutoencoderKL, x: torch.Tensor, noisy: bool) -> tuple[torch.Tenso
     y = vae.decoder(vae.post_quant_conv(z))
     error = y - x
     across, down = error[..., 1:] - error[..., :-1], error[..., 1:, :] - error[..., :-1, :]
+    tint = functional.avg_pool2d(error, 6).pow(2).mean()  # rare colours of small things, which L1 gives up
     kl = 0.5 * (mean.pow(2) + log_variance.exp() - 1 - log_variance).mean()
-    loss = error.abs().mean() + error.pow(2).mean() + 0.5 * (across.abs().mean() + down.abs().mean())
+    loss = (
+        error.abs().mean() + error.pow(2).mean() + TINT_WEIGHT * tint + 0.5 * (across.abs().mean() + down.abs().mean())
+    )
     return loss + KL_WEIGHT * kl, y.detach()

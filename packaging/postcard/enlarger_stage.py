@@ -1,0 +1,144 @@
+"""Stage 4: the network that makes 128-pixel pictures into crisp 512-pixel ones.
+
+It learns from scenes drawn at both sizes; the small ones have gone through the autoencoder, so that it also learns
+to sharpen what the autoencoder blurs.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from safetensors.torch import save_file
+from torch import nn
+from torch.nn import functional
+
+from common import (
+    SAVE_EVERY,
+    Budget,
+    chunks,
+    contact_sheet,
+    learning_rate,
+    psnr,
+    render_all,
+    save_atomically,
+    scenes,
+    to_picture,
+    to_tensor,
+)
+from drawing import object_centre
+from scene import Scene
+from vae_stage import load_vae
+
+sys.path.append(str(Path(__file__).resolve().parents[2]))
+from desktop_app.engine.enlarger import Enlarger
+
+PEAK_RATE = 1e-3
+SMALL, FACTOR = 128, 4
+STORE, STORE_STEPS = 400, 300  # scenes held at a time, steps before they are replaced
+CROP, CROPS = 40, 16  # pixels of a small picture, crops a step
+CONFIG = {"width": 48, "depth": 8, "factor": FACTOR}
+
+
+def train_enlarger(out: Path, minutes: float) -> None:
+    """Train the enlarger for `minutes` of active time; resumes from out/enlarger.pt."""
+    torch.manual_seed(5)
+    vae, scale = load_vae(out)
+    enlarger = Enlarger(**CONFIG)
+    optimizer = torch.optim.AdamW(enlarger.parameters(), lr=PEAK_RATE, betas=(0.9, 0.99), weight_decay=1e-4)
+    step, budget, path = 0, Budget(minutes), out / "enlarger.pt"
+    if path.exists():
+        state = torch.load(path, weights_only=False)
+        enlarger.load_state_dict(state["enlarger"])
+        optimizer.load_state_dict(state["optimizer"])
+        step, budget.used = state["step"], state["used"]
+    small, large, store_scenes, store_index = np.empty(0), np.empty(0), [], -1
+    saved = budget.used
+    while budget.share < 1:
+        if step // STORE_STEPS != store_index:
+            store_index = step // STORE_STEPS
+            store_scenes = scenes(f"enlarger {store_index}", STORE)
+            small, large = pairs(vae, scale, store_scenes, store_index)
+        budget.begin()
+        x, y = _crops(small, large, store_scenes, random.Random(f"enlarger step {step}"))
+        loss = _loss(enlarger(x), y)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(PEAK_RATE, step, budget.share, warm_up=50)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(enlarger.parameters(), 1.0)
+        optimizer.step()
+        step += 1
+        budget.end()
+        if step % 100 == 0:
+            print(f"enlarger {step} {budget.used:.0f} s loss {loss.item():.4f}", flush=True)
+        if budget.used - saved > SAVE_EVERY or budget.share >= 1:
+            saved = budget.used
+            print(
+                f"enlarger {step} {check_enlarger(enlarger, vae, scale, out / 'enlarger-sheet.png')}",
+                flush=True,
+            )
+            state = {"enlarger": enlarger.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
+            save_atomically(state | {"used": budget.used}, path)
+
+
+def pairs(vae: AutoencoderKL, scale: float, wanted: list[Scene], seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures as the autoencoder draws them from slightly wrong latents, and renders four times as large."""
+    generator = torch.Generator().manual_seed(seed)
+    small = []
+    for part in chunks(len(wanted), 16):
+        with torch.no_grad():
+            z = vae.encode(to_tensor(render_all(wanted[part], SMALL, SMALL))).latent_dist.mode()
+            z = z + torch.randn(z.shape, generator=generator) * 0.06 / scale
+            small += [to_picture(picture) for picture in vae.decode(z).sample]
+    return np.stack(small), render_all(wanted, SMALL * FACTOR, SMALL * FACTOR, supersampling=2)
+
+
+def check_enlarger(enlarger: Enlarger, vae: AutoencoderKL, scale: float, sheet: Path) -> dict[str, float]:
+    """PSNR in dB of enlarged held-out pictures, and of bilinear enlargement, against large renders."""
+    small, large = pairs(vae, scale, scenes("enlarger held out", 24, held_out=True), 0)
+    x, y = to_tensor(small), to_tensor(large)
+    with torch.no_grad():
+        enlarged = enlarger(x)
+    plain = functional.interpolate(x, scale_factor=FACTOR, mode="bilinear")
+    rows = [[to_picture(p) for p in pictures[:4]] for pictures in (plain, enlarged, y)]
+    contact_sheet(rows, sheet)
+    return {"psnr": round(psnr(enlarged, y), 2), "bilinear": round(psnr(plain, y), 2)}
+
+
+def write_enlarger(out: Path, target: Path) -> None:
+    """Write the trained enlarger as the program reads it."""
+    target.mkdir(parents=True, exist_ok=True)
+    weights = torch.load(out / "enlarger.pt", weights_only=False)["enlarger"]
+    save_file({name: weight.half().contiguous() for name, weight in weights.items()}, target / "model.safetensors")
+    (target / "config.json").write_text(json.dumps(CONFIG, indent=2) + "\n", encoding="utf-8")
+
+
+def _crops(
+    small: np.ndarray, large: np.ndarray, store_scenes: list[Scene], rng: random.Random
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Matching crops of both sizes, half of them about the object."""
+    xs, ys, room = [], [], SMALL - CROP
+    for _ in range(CROPS):
+        index = rng.randrange(len(small))
+        left, top = rng.randint(0, room), rng.randint(0, room)
+        if rng.random() < 0.5:
+            x, y = object_centre(store_scenes[index])
+            left = round(min(room, max(0, x * SMALL - CROP / 2 + rng.uniform(-16, 16))))
+            top = round(min(room, max(0, y * SMALL - CROP / 2 + rng.uniform(-16, 16))))
+        xs.append(small[index, top : top + CROP, left : left + CROP])
+        rows = slice(top * FACTOR, (top + CROP) * FACTOR)
+        ys.append(large[index, rows, left * FACTOR : (left + CROP) * FACTOR])
+    return to_tensor(np.stack(xs)), to_tensor(np.stack(ys))
+
+
+def _loss(out: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """L1, and L1 of the differences of neighbours."""
+    error = out - right
+    across, down = error[..., 1:] - error[..., :-1], error[..., 1:, :] - error[..., :-1, :]
+    return error.abs().mean() + 0.5 * (across.abs().mean() + down.abs().mean())

@@ -1,0 +1,68 @@
+"""Draws the README's gallery: `python packaging/screenshots/gallery.py FILE.webp`.
+
+Twelve sentences at default settings, with the seeds 1 to 12 in their order: nothing is picked.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from desktop_app.checkpoints.facts import read_model_facts  # noqa: E402
+from desktop_app.core.control import StopSignal  # noqa: E402
+from desktop_app.core.events import Picture  # noqa: E402
+from desktop_app.core.paths import bundled_models_dir  # noqa: E402
+from desktop_app.core.request import default_request  # noqa: E402
+from desktop_app.engine.engine import Engine  # noqa: E402
+
+COLUMNS, SIDE, GAP = 4, 256, 8
+SENTENCES = (
+    "a red sailboat on a calm sea at sunset with the sun",
+    "a purple castle on the left in snowy mountains at night with a full moon",
+    "an orange cat in a flower meadow during the day with clouds",
+    "a yellow hot air balloon on the right in a red canyon at dawn",
+    "a white lighthouse on a sandy beach at dusk",
+    "a green umbrella in the city in the rain",
+    "a blue house in a pine forest at night in falling snow",
+    "a pink flower close up in desert dunes at dawn",
+    "a red car on the right in farm fields during the day with a rainbow",
+    "a white windmill in the middle on green hills at sunset with clouds",
+    "a yellow duck on the left on a calm sea during the day with the sun",
+    "an orange rocket in a red canyon at dusk",
+)
+
+
+def main() -> None:
+    """Draw the pictures and save them as one sheet."""
+    folder = bundled_models_dir()
+    request = default_request(read_model_facts(folder / "postcard"))
+    with tempfile.TemporaryDirectory() as cache:
+        engine = Engine(models=[folder], cache=Path(cache), device="cpu")
+        pictures = [
+            _draw(engine, replace(request, prompt=sentence, seed=seed)) for seed, sentence in enumerate(SENTENCES, 1)
+        ]
+    rows = -(-len(pictures) // COLUMNS)
+    sheet = Image.new("RGB", (COLUMNS * (SIDE + GAP) - GAP, rows * (SIDE + GAP) - GAP), "white")
+    for k, picture in enumerate(pictures):
+        at = (k % COLUMNS * (SIDE + GAP), k // COLUMNS * (SIDE + GAP))
+        sheet.paste(picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS), at)
+    sheet.save(sys.argv[1], quality=88, method=6)
+
+
+def _draw(engine: Engine, request) -> Image.Image:
+    for event in engine.generate(request, StopSignal(), preview=False):
+        if isinstance(event, Picture):
+            frames = event.frames
+            return Image.frombytes("RGB", (frames.width, frames.height), frames.data)
+    raise RuntimeError("no picture came")
+
+
+if __name__ == "__main__":
+    main()
