@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QImage, QPainter, QPainterPath, QPaintEvent
-from PySide6.QtWidgets import QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from desktop_app.core.catalog import ModelFacts
 from desktop_app.core.messages import Message
@@ -15,6 +15,7 @@ from desktop_app.ui import theme
 from desktop_app.ui.icons import icon, paint_icon
 from desktop_app.ui.images import ImageFiles
 from desktop_app.ui.translate import translated
+from desktop_app.ui.widgets.chip import Chip
 from desktop_app.ui.widgets.flow_layout import FlowLayout, delete_all
 from desktop_app.ui.widgets.labels import label
 
@@ -82,19 +83,17 @@ class Welcome(QWidget):
         """Stop reading; call before the program ends."""
         self._files.close()
 
-    def _add_chip(self, text: str, name: str, tip: str) -> QPushButton:
-        chip = QPushButton(text)
-        chip.setProperty("role", "chip")
+    def _add_chip(self, text: str, name: str, tip: str) -> Chip:
+        chip = Chip(text)
         chip.setAccessibleName(name)
         chip.setToolTip(tip)
-        chip.setCursor(Qt.CursorShape.PointingHandCursor)
         self._chip_flow.addWidget(chip)
         return chip
 
     @Slot()
     def _chip_clicked(self) -> None:
         chip = self.sender()
-        if isinstance(chip, QPushButton):
+        if isinstance(chip, Chip):
             self.example_chosen.emit(chip.text())
 
     @Slot(object, object, str)

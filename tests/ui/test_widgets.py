@@ -8,6 +8,7 @@ from PySide6.QtGui import QTextCharFormat, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QWidget
 
+from desktop_app.ui.widgets.chip import Chip
 from desktop_app.ui.widgets.flow_layout import FlowLayout
 from desktop_app.ui.widgets.fold import Fold
 from desktop_app.ui.widgets.info_table import InfoTable
@@ -173,3 +174,14 @@ def test_the_info_table_shows_pairs_that_can_be_selected(qtbot):
     names = {widget.accessibleName() for widget in table.findChildren(QWidget)}
     assert {"Seed: 7", "Folder: /a/very/long/path/without/any/space"} <= names
     assert table.text() == "Seed: 7\nFolder: /a/very/long/path/without/any/space"
+
+
+def test_a_chip_gives_way_but_keeps_its_sentence(qtbot):
+    chip = Chip("a purple castle on the left in snowy mountains at night with a full moon")
+    qtbot.addWidget(chip)
+    chip.resize(chip.sizeHint())
+    assert chip.shown_text() == chip.text()
+    chip.resize(chip.minimumSizeHint())
+    assert chip.shown_text().endswith("…")
+    assert chip.text().endswith("full moon")
+    assert not chip.grab().isNull()
