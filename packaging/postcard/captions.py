@@ -189,7 +189,7 @@ def surprise_phrases() -> list[list[str]]:
     return [
         [f"{_article(colour)} {colour}" for colour in COLOURS],
         [words[0] for words in OBJECT_WORDS.values()],
-        ["", "", "on the left", "on the right", "far away"],
+        ["", "", "", "close up", "far away"],
         [phrases[0] for phrases in TERRAIN_PHRASES.values()],
         skies,
     ]

@@ -141,4 +141,4 @@ def _loss(out: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
     """L1, and L1 of the differences of neighbours."""
     error = out - right
     across, down = error[..., 1:] - error[..., :-1], error[..., 1:, :] - error[..., :-1, :]
-    return error.abs().mean() + 0.5 * (across.abs().mean() + down.abs().mean())
+    return error.abs().mean() + 2.0 * (across.abs().mean() + down.abs().mean())
