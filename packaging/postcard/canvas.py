@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from scene import Point, Rgb, Scene
 
 HORIZON = 0.56  # share of the picture's height above the ground
+PANS = {"pan left": 0.28, "pan right": -0.28}  # how far the scene moves under the camera, in widths
 FILM_SECONDS = 2.0  # within which a motion goes from its beginning to its end
 
 SKY_COLOURS: dict[str, tuple[Rgb, Rgb]] = {  # at the top and at the bottom of the sky
@@ -89,7 +90,7 @@ class Canvas:
         sky = np.array(top) * (1 - depth) + np.array(bottom) * depth
         self.image = Image.fromarray(np.repeat(sky[:, None, :], self.w, 1).astype(np.uint8))
         self.draw = ImageDraw.Draw(self.image)
-        self.pan = {"pan left": 0.28, "pan right": -0.28}.get(scene.motion, 0.0) * progress * self.w
+        self.pan = PANS.get(scene.motion, 0.0) * progress * self.w
 
     def disc(self, x: float, y: float, rx: float, ry: float, fill: Rgb) -> None:
         """An ellipse around (x, y)."""

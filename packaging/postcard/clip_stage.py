@@ -13,12 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
 from captions import caption, full_caption
-from common import SAVE_EVERY, Budget, learning_rate, render_all, save_atomically, scenes, to_tensor
+from common import render_all, scenes, to_tensor, train
 from scene import COLOURS, OBJECTS, PLACES, TERRAINS, TIMES, Scene, is_held_out
 from tokenizer import MAX_LENGTH, check_tokenizer
 
@@ -67,7 +66,7 @@ def load_clip(out: Path) -> CLIPModel:
     """The CLIP of the checkpoints in `out`: the finished one, with the U-Net's text tower, if it is there."""
     finished = out / "aligned.pt"
     clip = new_clip()
-    clip.load_state_dict(torch.load(finished if finished.exists() else out / "clip.pt", weights_only=False)["clip"])
+    clip.load_state_dict(torch.load(finished if finished.exists() else out / "clip.pt", weights_only=False)["model"])
     return clip.eval().requires_grad_(False)
 
 
@@ -112,43 +111,28 @@ def _train(clip: CLIPModel, out: Path, name: str, minutes: float) -> None:
     others = [p for p in wanted if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=PEAK_RATE, betas=(0.9, 0.98))
-    step, budget, path = 0, Budget(minutes), out / f"{name}.pt"
-    if path.exists():
-        state = torch.load(path, weights_only=False)
-        clip.load_state_dict(state["clip"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, budget.used = state["step"], state["used"]
-    store, store_scenes, store_index = np.empty(0), [], -1
-    saved = budget.used
-    while budget.share < 1:
-        if step // STORE_STEPS != store_index:
-            store_index = step // STORE_STEPS
-            store_scenes = similar_scenes(f"{name} {store_index}", STORE)
-            store = render_all(store_scenes)
-        budget.begin()
-        rng = random.Random(f"{name} step {step}")
-        starts = [rng.randrange(STORE // GROUP) * GROUP for _ in range(BATCH // GROUP)]
-        picks = [start + k for start in starts for k in range(GROUP)]
-        texts = [_caption(store_scenes[k], rng) for k in picks]
-        loss = _loss(clip, to_tensor(store[picks]), tokenize(tokenizer, texts))
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(PEAK_RATE, step, budget.share, warm_up=40)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(wanted, 1.0)
-        optimizer.step()
+
+    def new_store(index: int) -> tuple[np.ndarray, list[Scene]]:
+        drawn = similar_scenes(f"{name} {index}", STORE)
+        return render_all(drawn), drawn
+
+    def loss_of(store: tuple[np.ndarray, list[Scene]], rng: random.Random, share: float) -> torch.Tensor:
         with torch.no_grad():
             clip.logit_scale.clamp_(0, 4.6052)  # a temperature of at least 1/100
-        step += 1
-        budget.end()
-        if step % 20 == 0:
-            print(f"{name} {step} {budget.used:.0f} s loss {loss.item():.3f}", flush=True)
-        if budget.used - saved > SAVE_EVERY or budget.share >= 1:
-            saved = budget.used
-            print(f"{name} {step} {check_clip(clip.eval(), tokenizer, 200)}", flush=True)
-            clip.train()
-            state = {"clip": clip.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
-            save_atomically(state | {"used": budget.used}, path)
+        starts = [rng.randrange(STORE // GROUP) * GROUP for _ in range(BATCH // GROUP)]
+        picks = [start + k for start in starts for k in range(GROUP)]
+        texts = [_caption(store[1][k], rng) for k in picks]
+        return _loss(clip, to_tensor(store[0][picks]), tokenize(tokenizer, texts))
+
+    def check() -> dict[str, float]:
+        figures = check_clip(clip.eval(), tokenizer, 200)
+        clip.train()
+        return figures
+
+    train(
+        out / f"{name}.pt", clip, optimizer, minutes, peak=PEAK_RATE, warm_up=40, store_steps=STORE_STEPS,
+        new_store=new_store, loss_of=loss_of, check=check,
+    )  # fmt: skip
 
 
 def similar_scenes(seed: str, count: int) -> list[Scene]:

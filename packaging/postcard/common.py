@@ -1,17 +1,18 @@
-"""What the training stages share: a budget of active time, checkpoints, rendered scenes, contact sheets."""
+"""What the training stages share: the loop, a budget of active time, checkpoints, rendered scenes, contact sheets."""
 
 from __future__ import annotations
 
 import math
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
+from torch import nn
 
 from drawing import render
 from scene import Scene, sample_scene
@@ -52,6 +53,59 @@ def save_atomically(state: dict[str, Any], path: Path) -> None:
     partial = path.with_suffix(".partial")
     torch.save(state, partial)
     partial.replace(path)
+
+
+def train(
+    path: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    minutes: float,
+    *,
+    peak: float,
+    warm_up: int,
+    store_steps: int,
+    new_store: Callable[[int], Any],
+    loss_of: Callable[[Any, random.Random, float], torch.Tensor],
+    check: Callable[[], dict[str, float]] = dict,
+    most_gradient: float = 1.0,
+) -> None:
+    """Train what `optimizer` holds for `minutes` of active time; resumes from `path`, and saves there.
+
+    `new_store(k)` gives the k-th store of rendered scenes, used for `store_steps` steps; `loss_of(store, rng, share)`
+    the loss of one step, with `share` of the budget used up; `check()` figures that are printed and saved with every
+    checkpoint. `peak` is the highest learning rate, reached after `warm_up` steps; gradients are cut at the norm
+    `most_gradient`.
+    """
+    step, budget, name = 0, Budget(minutes), path.stem
+    if path.exists():
+        state = torch.load(path, weights_only=False)
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        step, budget.used = state["step"], state["used"]
+    trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    store, store_index, saved = None, -1, budget.used
+    while budget.share < 1:
+        if step // store_steps != store_index:
+            store_index = step // store_steps
+            store = new_store(store_index)
+        budget.begin()
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(peak, step, budget.share, warm_up)
+        loss = loss_of(store, random.Random(f"{name} step {step}"), budget.share)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(trained, most_gradient)
+        optimizer.step()
+        step += 1
+        budget.end()
+        if step % 100 == 0:
+            print(f"{name} {step} {budget.used:.0f} s loss {loss.item():.4f}", flush=True)
+        if budget.used - saved > SAVE_EVERY or budget.share >= 1:
+            saved = budget.used
+            figures = check()
+            print(f"{name} {step} {figures}", flush=True)
+            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
+            save_atomically(state | {"used": budget.used} | figures, path)
 
 
 def to_tensor(pictures: np.ndarray) -> torch.Tensor:

@@ -15,22 +15,9 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import save_file
-from torch import nn
 from torch.nn import functional
 
-from common import (
-    SAVE_EVERY,
-    Budget,
-    chunks,
-    contact_sheet,
-    learning_rate,
-    psnr,
-    render_all,
-    save_atomically,
-    scenes,
-    to_picture,
-    to_tensor,
-)
+from common import chunks, contact_sheet, psnr, render_all, scenes, to_picture, to_tensor, train
 from drawing import object_centre
 from scene import Scene
 from vae_stage import load_vae
@@ -51,40 +38,22 @@ def train_enlarger(out: Path, minutes: float) -> None:
     vae, scale = load_vae(out)
     enlarger = Enlarger(**CONFIG)
     optimizer = torch.optim.AdamW(enlarger.parameters(), lr=PEAK_RATE, betas=(0.9, 0.99), weight_decay=1e-4)
-    step, budget, path = 0, Budget(minutes), out / "enlarger.pt"
-    if path.exists():
-        state = torch.load(path, weights_only=False)
-        enlarger.load_state_dict(state["enlarger"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, budget.used = state["step"], state["used"]
-    small, large, store_scenes, store_index = np.empty(0), np.empty(0), [], -1
-    saved = budget.used
-    while budget.share < 1:
-        if step // STORE_STEPS != store_index:
-            store_index = step // STORE_STEPS
-            store_scenes = scenes(f"enlarger {store_index}", STORE)
-            small, large = pairs(vae, scale, store_scenes, store_index)
-        budget.begin()
-        x, y = _crops(small, large, store_scenes, random.Random(f"enlarger step {step}"))
-        loss = _loss(enlarger(x), y)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(PEAK_RATE, step, budget.share, warm_up=50)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(enlarger.parameters(), 1.0)
-        optimizer.step()
-        step += 1
-        budget.end()
-        if step % 100 == 0:
-            print(f"enlarger {step} {budget.used:.0f} s loss {loss.item():.4f}", flush=True)
-        if budget.used - saved > SAVE_EVERY or budget.share >= 1:
-            saved = budget.used
-            print(
-                f"enlarger {step} {check_enlarger(enlarger, vae, scale, out / 'enlarger-sheet.png')}",
-                flush=True,
-            )
-            state = {"enlarger": enlarger.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
-            save_atomically(state | {"used": budget.used}, path)
+
+    def new_store(index: int) -> tuple[np.ndarray, np.ndarray, list[Scene]]:
+        drawn = scenes(f"enlarger {index}", STORE)
+        return *pairs(vae, scale, drawn, index), drawn
+
+    def loss_of(store: tuple[np.ndarray, np.ndarray, list[Scene]], rng: random.Random, share: float) -> torch.Tensor:
+        x, y = _crops(*store, rng)
+        return _loss(enlarger(x), y)
+
+    def check() -> dict[str, float]:
+        return check_enlarger(enlarger, vae, scale, out / "enlarger-sheet.png")
+
+    train(
+        out / "enlarger.pt", enlarger, optimizer, minutes, peak=PEAK_RATE, warm_up=50, store_steps=STORE_STEPS,
+        new_store=new_store, loss_of=loss_of, check=check,
+    )  # fmt: skip
 
 
 def pairs(vae: AutoencoderKL, scale: float, wanted: list[Scene], seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -114,7 +83,7 @@ def check_enlarger(enlarger: Enlarger, vae: AutoencoderKL, scale: float, sheet: 
 def write_enlarger(out: Path, target: Path) -> None:
     """Write the trained enlarger as the program reads it."""
     target.mkdir(parents=True, exist_ok=True)
-    weights = torch.load(out / "enlarger.pt", weights_only=False)["enlarger"]
+    weights = torch.load(out / "enlarger.pt", weights_only=False)["model"]
     save_file({name: weight.half().contiguous() for name, weight in weights.items()}, target / "model.safetensors")
     (target / "config.json").write_text(json.dumps(CONFIG, indent=2) + "\n", encoding="utf-8")
 

@@ -23,19 +23,7 @@ from torch.nn import functional
 
 from captions import full_caption
 from clip_stage import ATTRIBUTES, check_clip
-from common import (
-    SAVE_EVERY,
-    Budget,
-    chunks,
-    contact_sheet,
-    learning_rate,
-    psnr,
-    render_all,
-    save_atomically,
-    scenes,
-    to_picture,
-    to_tensor,
-)
+from common import chunks, contact_sheet, psnr, render_all, scenes, to_picture, to_tensor, train
 from export_stage import read_clip
 from scene import Scene, sample_scene
 from unet_stage import generate
@@ -82,45 +70,30 @@ def train_judge(out: Path, vae: AutoencoderKL, minutes: float) -> None:
     torch.manual_seed(3)
     judge = Judge()
     optimizer = torch.optim.AdamW(judge.parameters(), lr=1e-3, weight_decay=0.02)
-    budget, step, path = Budget(minutes), 0, out / "judge.pt"
-    if path.exists():
-        state = torch.load(path, weights_only=False)
-        judge.load_state_dict(state["judge"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, budget.used = state["step"], state["used"]
-    known, x, right, index, saved = [], torch.empty(0), {}, -1, budget.used
-    while budget.share < 1:
-        if step // JUDGE_STEPS != index:
-            index = step // JUDGE_STEPS
-            known = scenes(f"judge {index}", JUDGE_STORE)
-            x, right = to_tensor(render_all(known)), answers_of(known)
-            x[::8] = reconstruct(vae, x[::8])
-        budget.begin()
-        rng = random.Random(f"judge step {step}")
-        picks = [rng.randrange(len(known)) for _ in range(48)]
+
+    def new_store(index: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        known = scenes(f"judge {index}", JUDGE_STORE)
+        x = to_tensor(render_all(known))
+        x[::8] = reconstruct(vae, x[::8])
+        return x, answers_of(known)
+
+    def loss_of(store: tuple[torch.Tensor, dict[str, torch.Tensor]], rng: random.Random, share: float) -> torch.Tensor:
+        x, right = store
+        picks = [rng.randrange(len(x)) for _ in range(48)]
         batch = x[picks]
-        batch = batch + torch.randn_like(batch) * 0.12 * torch.rand(len(batch), 1, 1, 1)
-        scores = judge(batch)
-        loss = torch.stack([functional.cross_entropy(scores[name], right[name][picks]) for name in ATTRIBUTES]).sum()
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(1.5e-3, step, budget.share, warm_up=50)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        step += 1
-        budget.end()
-        if step % 100 == 0:
-            print(f"judge {step} {budget.used:.0f} s loss {loss.item():.3f}", flush=True)
-        if budget.used - saved > SAVE_EVERY or budget.share >= 1:
-            saved = budget.used
-            state = {"judge": judge.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
-            save_atomically(state | {"used": budget.used}, path)
+        scores = judge(batch + torch.randn_like(batch) * 0.12 * torch.rand(len(batch), 1, 1, 1))
+        return torch.stack([functional.cross_entropy(scores[name], right[name][picks]) for name in ATTRIBUTES]).sum()
+
+    train(
+        out / "judge.pt", judge, optimizer, minutes, peak=1.5e-3, warm_up=50, store_steps=JUDGE_STEPS,
+        new_store=new_store, loss_of=loss_of, most_gradient=float("inf"),
+    )  # fmt: skip
 
 
 def load_judge(out: Path) -> Judge:
     """The judge in out/judge.pt."""
     judge = Judge()
-    judge.load_state_dict(torch.load(out / "judge.pt", weights_only=False)["judge"])
+    judge.load_state_dict(torch.load(out / "judge.pt", weights_only=False)["model"])
     return judge.eval()
 
 

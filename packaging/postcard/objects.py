@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from canvas import BLOSSOMS, GROUND_COLOURS, OBJECT_LIGHT, Canvas, blend, shade
+from canvas import BLOSSOMS, GROUND_COLOURS, OBJECT_LIGHT, PANS, Canvas, blend, shade
 from scene import CENTRES, COLOURS, FEET, FLYING, HEIGHTS, SIZES, SWIMMING, Point, Rgb, Scene
 
 BROWN: Rgb = (78, 50, 36)
@@ -37,7 +37,7 @@ class Placed:
 def object_shift(scene: Scene, progress: float) -> Point:
     """How far the object has moved, as shares of the picture's width and height."""
     reach = 0.42 * progress
-    pan = {"pan left": 0.28, "pan right": -0.28}.get(scene.motion, 0.0) * progress
+    pan = PANS.get(scene.motion, 0.0) * progress
     shifts = {"left": (-reach, 0.0), "right": (reach, 0.0), "up": (0.0, -reach), "down": (0.0, reach)}
     dx, dy = shifts.get(scene.motion, (pan, 0.0))
     return dx, dy

@@ -8,21 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
-from torch import nn
 from torch.nn import functional
 
-from common import (
-    SAVE_EVERY,
-    Budget,
-    contact_sheet,
-    learning_rate,
-    psnr,
-    render_all,
-    save_atomically,
-    scenes,
-    to_picture,
-    to_tensor,
-)
+from common import contact_sheet, psnr, render_all, scenes, to_picture, to_tensor, train
 from drawing import object_centre
 from scene import Scene
 
@@ -67,7 +55,7 @@ def load_vae(out: Path) -> tuple[AutoencoderKL, float]:
     finished = out / "decoder.pt"
     state = torch.load(finished if finished.exists() else out / "vae.pt", weights_only=False)
     vae = new_vae()
-    vae.load_state_dict(state["vae"])
+    vae.load_state_dict(state["model"])
     vae.register_to_config(scaling_factor=state["scale"])
     return vae.eval().requires_grad_(False), state["scale"]
 
@@ -91,38 +79,22 @@ def _train(vae: AutoencoderKL, path: Path, minutes: float) -> None:
     """Train what of `vae` is not frozen; resumes from `path`."""
     wanted = [parameter for parameter in vae.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(wanted, lr=PEAK_RATE, betas=(0.9, 0.99), weight_decay=1e-4)
-    step, budget, name = 0, Budget(minutes), path.stem
-    if path.exists():
-        state = torch.load(path, weights_only=False)
-        vae.load_state_dict(state["vae"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, budget.used = state["step"], state["used"]
-    store, store_scenes, store_index = np.empty(0), [], -1
-    saved = budget.used
-    while budget.share < 1:
-        if step // STORE_STEPS != store_index:
-            store_index = step // STORE_STEPS
-            store_scenes = scenes(f"{name} {store_index}", STORE)
-            store = render_all(store_scenes)
-        budget.begin()
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(PEAK_RATE, step, budget.share, warm_up=60)
-        x = _batch(store, store_scenes, random.Random(f"{name} step {step}"), budget.share > WHOLE_FROM)
-        loss, y = _loss(vae, x, noisy=budget.share > NOISE_FROM)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(wanted, 1.0)
-        optimizer.step()
-        step += 1
-        budget.end()
-        if step % 100 == 0:
-            print(f"{name} {step} {budget.used:.0f} s loss {loss.item():.4f} psnr {psnr(x, y):.2f}", flush=True)
-        if budget.used - saved > SAVE_EVERY or budget.share >= 1:
-            saved = budget.used
-            value, scale = check_vae(vae, path.with_name(f"{name}-sheet.png"))
-            print(f"{name} {step} held-out psnr {value:.2f} dB, scale {scale:.4f}", flush=True)
-            state = {"vae": vae.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
-            save_atomically(state | {"used": budget.used, "scale": scale, "psnr": value}, path)
+
+    def new_store(index: int) -> tuple[np.ndarray, list[Scene]]:
+        drawn = scenes(f"{path.stem} {index}", STORE)
+        return render_all(drawn), drawn
+
+    def loss_of(store: tuple[np.ndarray, list[Scene]], rng: random.Random, share: float) -> torch.Tensor:
+        return _loss(vae, _batch(*store, rng, share > WHOLE_FROM), noisy=share > NOISE_FROM)
+
+    def check() -> dict[str, float]:
+        value, scale = check_vae(vae, path.with_name(f"{path.stem}-sheet.png"))
+        return {"psnr": value, "scale": scale}
+
+    train(
+        path, vae, optimizer, minutes, peak=PEAK_RATE, warm_up=60, store_steps=STORE_STEPS,
+        new_store=new_store, loss_of=loss_of, check=check,
+    )  # fmt: skip
 
 
 def check_vae(vae: AutoencoderKL, sheet: Path | None = None, count: int = 64) -> tuple[float, float]:
@@ -153,8 +125,8 @@ def _batch(store: np.ndarray, store_scenes: list[Scene], rng: random.Random, who
     return to_tensor(np.stack(crops))
 
 
-def _loss(vae: AutoencoderKL, x: torch.Tensor, noisy: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """Reconstruction loss (L1, squared, neighbours, mean colours) plus a little KL; the reconstruction."""
+def _loss(vae: AutoencoderKL, x: torch.Tensor, noisy: bool) -> torch.Tensor:
+    """Reconstruction loss (L1, squared, neighbours, mean colours) plus a little KL."""
     mean, log_variance = vae.quant_conv(vae.encoder(x)).chunk(2, 1)
     log_variance = log_variance.clamp(-30, 20)
     z = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
@@ -169,4 +141,4 @@ def _loss(vae: AutoencoderKL, x: torch.Tensor, noisy: bool) -> tuple[torch.Tenso
     loss = (
         error.abs().mean() + error.pow(2).mean() + TINT_WEIGHT * tint + 0.5 * (across.abs().mean() + down.abs().mean())
     )
-    return loss + KL_WEIGHT * kl, y.detach()
+    return loss + KL_WEIGHT * kl
