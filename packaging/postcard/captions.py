@@ -189,6 +189,7 @@ def surprise_phrases() -> list[list[str]]:
     return [
         [f"{_article(colour)} {colour}" for colour in COLOURS],
         [words[0] for words in OBJECT_WORDS.values()],
+        ["", *(phrases[0] for phrases in PLACE_PHRASES.values())],
         ["", "", "", "close up", "far away"],
         [phrases[0] for phrases in TERRAIN_PHRASES.values()],
         skies,

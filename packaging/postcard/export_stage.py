@@ -25,8 +25,6 @@ DESCRIPTION = (
     "Flat-art postcards: a house, sailboat, tree, balloon, lighthouse, tent, car, windmill, castle, mushroom, "
     "rocket, cat, flower, kite, duck or umbrella in one of ten landscapes, at any time of day and in any weather."
 )
-NOT_LEARNED = {"left", "right", "middle", "center", "centre", "side"}
-"""In the captions, but the evaluation finds no effect: the program marks them like words it does not know."""
 SIZES = [[128, 128], [160, 128], [128, 160]]
 SCHEDULERS = ["dpmpp-2m", "dpmpp-2m-sde", "ddim", "ddpm", "euler", "euler-a", "heun", "unipc", "lcm"]
 DEFAULTS = {
@@ -40,11 +38,11 @@ DEFAULTS = {
 }
 EXAMPLES = [
     "a red sailboat on a calm sea at sunset with the sun",
-    "a purple castle in snowy mountains at night with a full moon",
-    "an orange cat in a flower meadow during the day with clouds",
-    "a yellow hot air balloon in a red canyon at dawn",
-    "a green umbrella in the city in the rain",
-    "a white lighthouse on a sandy beach at dusk",
+    "a purple castle on the left in snowy mountains at night with a full moon",
+    "an orange cat on the right in a flower meadow during the day with clouds",
+    "a yellow hot air balloon on the left in a red canyon at dawn",
+    "a green umbrella on the right in the city in the rain",
+    "a white lighthouse on the left on a sandy beach at dusk",
 ]
 CLIP_NOTICE = """The byte-pair merges in tokenizer/ are the first part of the list published with CLIP
 under the MIT License, Copyright (c) 2021 OpenAI, and distributed with open_clip_torch,
@@ -113,8 +111,6 @@ def facts_of(out: Path, pipe: StableDiffusionPipeline, untrained: bool = False) 
     """The contents of safelight.json."""
     factors, bias = ([[0.0] * 3] * 4, [0.0] * 3) if untrained else preview_map(pipe)
     words, synonyms = vocabulary()
-    words = [word for word in words if word not in NOT_LEARNED]
-    synonyms = {word: plain for word, plain in synonyms.items() if word not in NOT_LEARNED}
     return {
         "format": 1,
         "name": "Postcard",

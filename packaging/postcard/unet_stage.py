@@ -19,11 +19,12 @@ from diffusers import (
     UNet2DConditionModel,
 )
 from torch import distributed, nn
+from torch.nn import functional
 from torch.nn.utils import parameters_to_vector
 from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
 
 from captions import caption, full_caption
-from clip_stage import WIDTH, load_clip, tokenize
+from clip_stage import ATTRIBUTES, WIDTH, load_clip, tokenize
 from common import (
     SAVE_EVERY,
     Budget,
@@ -37,7 +38,7 @@ from common import (
     to_tensor,
 )
 from drawing import object_centre
-from scene import SIZES, Scene
+from scene import DISTANCES, SIZES, SKIES, WEATHERS, Scene
 from tokenizer import check_tokenizer
 from vae_stage import load_vae
 
@@ -47,6 +48,8 @@ BATCH = 16
 NO_CAPTION = 0.1  # share of captions left empty, for guidance
 PLAIN_CAPTION = 0.3  # share of captions that say everything, always in the same words
 GAMMA = 5.0  # signal-to-noise ratio above which a timestep counts less and less
+HIGH_NOISE = 0.65  # share of the timesteps drawn from the noisier half, where layout is settled
+NAMING_WEIGHT = 0.05  # of the loss that keeps every attribute readable in the pooled words
 OBJECT_WEIGHT = 2.5  # how much more the picture's object counts than its surroundings
 EMA_POWER = 16.0  # the larger, the shorter the memory of the averaged weights
 EMA_EVERY = 4
@@ -60,6 +63,7 @@ NOISE_SCHEDULE: dict[str, Any] = {
     "prediction_type": "v_prediction",
     "timestep_spacing": "trailing",
 }
+NAMED = ATTRIBUTES | {"distance": DISTANCES, "weather": WEATHERS, "sky": SKIES}
 SHEET_CAPTIONS = (
     "a red house on the left on green hills during the day with the sun",
     "a yellow sailboat on a calm sea at night with a full moon",
@@ -81,7 +85,7 @@ def new_unet() -> UNet2DConditionModel:
     """An untrained U-Net for 16 x 16 x 4 latents, 6.1 M parameters.
 
     It attends to itself and to the words at 8 x 8; the words pooled also scale and shift every residual block
-    through the time embedding, which is what makes colours and places follow them early.
+    through the time embedding, which is what makes colours follow them early.
     """
     unet = UNet2DConditionModel(
         sample_size=16,
@@ -161,10 +165,11 @@ class Trainer:
         self.tokenizer, self.text = tokenizer, text
         self.worker, self.workers = worker, workers
         self.unet = new_unet()
+        self.names = nn.Linear(self.unet.time_embedding.linear_2.out_features, sum(map(len, NAMED.values())))
         self.average, self.text_average = Averaged(self.unet), Averaged(text)
-        self.parameters = [*self.unet.parameters(), *text.requires_grad_(True).parameters()]
+        self.parameters = [*self.unet.parameters(), *self.names.parameters(), *text.requires_grad_(True).parameters()]
         groups = [
-            {"params": list(self.unet.parameters()), "share": 1.0},
+            {"params": [*self.unet.parameters(), *self.names.parameters()], "share": 1.0},
             {"params": list(text.parameters()), "share": TEXT_SHARE},
         ]
         self.optimizer = torch.optim.AdamW(groups, lr=PEAK_RATE, betas=(0.9, 0.99), weight_decay=0.01)
@@ -176,6 +181,7 @@ class Trainer:
         return {
             "unet": self.unet.state_dict(),
             "text": self.text.state_dict(),
+            "names": self.names.state_dict(),
             "average": self.average.model.state_dict(),
             "text average": self.text_average.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -186,6 +192,7 @@ class Trainer:
         """The inverse of `state`."""
         self.unet.load_state_dict(state["unet"])
         self.text.load_state_dict(state["text"])
+        self.names.load_state_dict(state["names"])
         self.average.model.load_state_dict(state["average"])
         self.text_average.model.load_state_dict(state["text average"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -218,13 +225,27 @@ class Trainer:
         words = encode_texts(self.tokenizer, self.text, [training_caption(pool.scenes[k], rng) for k in picks])
         latents = pool.latents[picks].float()
         noise = torch.randn(latents.shape, generator=noise_rng)
-        strata = torch.arange(count) + torch.rand(count, generator=noise_rng)
-        t = (strata / count * 1000).long().clamp(0, 999)
+        t = timesteps((torch.arange(count) + torch.rand(count, generator=noise_rng)) / count)
         noisy = self.schedule.add_noise(latents, noise, t)
         target = self.schedule.get_velocity(latents, noise, t)
         error = (self.unet(noisy, t, words).sample - target).pow(2)
-        error = error * object_weights([pool.scenes[k] for k in picks], latents)
-        return (timestep_weights(self.schedule, t) * error.mean((1, 2, 3))).mean()
+        batch = [pool.scenes[k] for k in picks]
+        error = error * object_weights(batch, latents)
+        velocity = (timestep_weights(self.schedule, t) * error.mean((1, 2, 3))).mean()
+        return velocity + NAMING_WEIGHT * self._naming_loss(batch)
+
+    def _naming_loss(self, batch: list[Scene]) -> torch.Tensor:
+        """Cross-entropy of reading each attribute off the pooled words of complete captions.
+
+        Without it, words that change few pixels (the place) hardly change the pooled words, and are never followed.
+        """
+        words = encode_texts(self.tokenizer, self.text, [full_caption(scene) for scene in batch])
+        scores = self.names(self.unet.add_embedding(words)).split([len(answers) for answers in NAMED.values()], 1)
+        losses = []
+        for (name, answers), part in zip(NAMED.items(), scores, strict=True):
+            right = torch.tensor([answers.index(getattr(scene, name)) for scene in batch])
+            losses.append(functional.cross_entropy(part, right))
+        return torch.stack(losses).sum()
 
     def _average_gradients(self) -> None:
         """Replace the gradients by their mean over all workers."""
@@ -248,6 +269,13 @@ def training_caption(scene: Scene, rng: random.Random) -> str:
 def encode_texts(tokenizer: CLIPTokenizer, text: CLIPTextModel, texts: list[str]) -> torch.Tensor:
     """Hidden states (n, MAX_LENGTH, WIDTH) of the captions."""
     return text(tokenize(tokenizer, texts)).last_hidden_state
+
+
+def timesteps(shares: torch.Tensor) -> torch.Tensor:
+    """Timesteps 0..999 of shares in 0..1; HIGH_NOISE of them are 500 or more."""
+    low = 1 - HIGH_NOISE
+    t = torch.where(shares < low, shares / low, 1 + (shares - low) / HIGH_NOISE) * 500
+    return t.long().clamp(0, 999)
 
 
 def timestep_weights(schedule: DDIMScheduler, t: torch.Tensor) -> torch.Tensor:
