@@ -25,14 +25,14 @@ from desktop_app.engine.engine import Engine  # noqa: E402
 COLUMNS, SIDE, GAP = 4, 256, 8
 SENTENCES = (
     "a red sailboat on a calm sea at sunset with the sun",
-    "a purple castle in snowy mountains at night with a full moon",
-    "an orange cat in a flower meadow during the day with clouds",
+    "a purple castle on the left in snowy mountains at night with a full moon",
+    "an orange cat on the right in a flower meadow during the day with clouds",
     "a yellow hot air balloon in a red canyon at dawn",
     "a white lighthouse on a sandy beach at dusk",
     "a green umbrella in the city in the rain",
-    "a blue house in a pine forest at night in falling snow",
+    "a blue house on the left in a pine forest at night in falling snow",
     "a pink flower close up in desert dunes at dawn",
-    "a red car in farm fields during the day with a rainbow",
+    "a red car on the right in farm fields during the day with a rainbow",
     "a white windmill on green hills at sunset with clouds",
     "a yellow duck on a calm sea during the day with the sun",
     "an orange rocket in a red canyon at dusk",
