@@ -7,7 +7,7 @@ two-layer text encoder, a U-Net of two resolutions and an autoencoder that shrin
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,12 @@ import desktop_app.engine.offline  # noqa: F401  (before torch and diffusers: no
 
 import torch  # isort: skip
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel  # isort: skip
+from diffusers import AutoencoderKLTemporalDecoder, EulerDiscreteScheduler, TextToVideoSDPipeline  # isort: skip
+from diffusers import MotionAdapter, StableVideoDiffusionPipeline, UNet3DConditionModel  # isort: skip
+from diffusers import UNetSpatioTemporalConditionModel  # isort: skip
 from safetensors.torch import save_file  # isort: skip
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer  # isort: skip
+from transformers import CLIPImageProcessor, CLIPTextConfig, CLIPTextModel, CLIPTokenizer  # isort: skip
+from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection  # isort: skip
 
 from desktop_app.engine.enlarger import Enlarger  # isort: skip
 
@@ -154,3 +158,130 @@ def add_enlarger(folder: Path, *, width: int = 8, depth: int = 2, factor: int = 
     weights = {name: weight.half() for name, weight in enlarger.state_dict().items()}
     save_file(weights, folder / "enlarger" / "model.safetensors")
     return enlarger
+
+
+def tiny_motion_adapter(longest: int = 16, seed: int = 0, **changes: Any) -> MotionAdapter:
+    """A random motion adapter for :func:`tiny_pipeline` that tells ``longest`` frames apart.
+
+    ``changes`` are options of ``MotionAdapter``; an adapter with some of them fits no picture model.
+    """
+    torch.manual_seed(seed)
+    options: dict[str, Any] = {"block_out_channels": (8, 16), "motion_layers_per_block": 1, **changes}
+    adapter = MotionAdapter(
+        motion_num_attention_heads=2, motion_norm_num_groups=2, motion_max_seq_length=longest, **options
+    )
+    for name, weight in adapter.named_parameters():
+        if name.endswith("proj_out.weight"):
+            torch.nn.init.normal_(weight, std=0.2)
+    return adapter.eval()
+
+
+def add_motion_adapter(folder: Path, *, longest: int = 16, seed: int = 0) -> MotionAdapter:
+    """Write :func:`tiny_motion_adapter` into the model ``folder`` as its own and return it."""
+    adapter = tiny_motion_adapter(longest, seed)
+    adapter.save_pretrained(folder / "motion_adapter")
+    return adapter
+
+
+def tiny_video_diffusion_pipeline(seed: int = 0) -> StableVideoDiffusionPipeline:
+    """Stable Video Diffusion in small; its layers' groups of 32 channels are fixed. The scheduler is the published one.
+
+    The blending of space and time is random as well: at its first value, 0.5, an exchange of the two would not show.
+    """
+    torch.manual_seed(seed)
+    image_encoder = CLIPVisionModelWithProjection(
+        CLIPVisionConfig(
+            hidden_size=16,
+            intermediate_size=24,
+            num_attention_heads=2,
+            num_hidden_layers=2,
+            image_size=224,
+            patch_size=56,
+            projection_dim=16,
+        )
+    )
+    unet = UNetSpatioTemporalConditionModel(
+        block_out_channels=(32, 64),
+        down_block_types=("CrossAttnDownBlockSpatioTemporal", "DownBlockSpatioTemporal"),
+        up_block_types=("UpBlockSpatioTemporal", "CrossAttnUpBlockSpatioTemporal"),
+        layers_per_block=1,
+        cross_attention_dim=16,
+        num_attention_heads=(2, 4),
+        addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=24,
+        num_frames=4,
+        sample_size=SIZE // 8,
+    )
+    vae = AutoencoderKLTemporalDecoder(
+        block_out_channels=(32, 32, 32, 32), down_block_types=("DownEncoderBlock2D",) * 4, sample_size=SIZE
+    )
+    for module in (unet, vae):
+        for name, weight in module.named_parameters():
+            if name.endswith("mix_factor"):
+                torch.nn.init.normal_(weight)
+    return StableVideoDiffusionPipeline(
+        vae=vae.eval(),
+        image_encoder=image_encoder.eval(),
+        unet=unet.eval(),
+        scheduler=EulerDiscreteScheduler(
+            beta_start=0.00085,
+            beta_end=0.012,
+            beta_schedule="scaled_linear",
+            prediction_type="v_prediction",
+            timestep_spacing="leading",
+            timestep_type="continuous",
+            steps_offset=1,
+            sigma_min=0.002,
+            sigma_max=700.0,
+            use_karras_sigmas=True,
+        ),
+        feature_extractor=CLIPImageProcessor(),
+    )
+
+
+def tiny_text_to_video_pipeline(seed: int = 0) -> TextToVideoSDPipeline:
+    """The 3-D U-Net of ModelScope in small, with the text encoder and autoencoder of :func:`tiny_pipeline`."""
+    pictures = tiny_pipeline(seed=seed)
+    unet = UNet3DConditionModel(
+        block_out_channels=(8, 16),
+        layers_per_block=1,
+        sample_size=SIZE // 8,
+        down_block_types=("CrossAttnDownBlock3D", "DownBlock3D"),
+        up_block_types=("UpBlock3D", "CrossAttnUpBlock3D"),
+        cross_attention_dim=16,
+        norm_num_groups=2,
+        attention_head_dim=4,
+    )
+    for name, weight in unet.named_parameters():
+        if ".conv4." in name:  # zero at first, which would switch the temporal convolutions off
+            torch.nn.init.normal_(weight, std=0.1)
+    return TextToVideoSDPipeline(
+        vae=pictures.vae,
+        text_encoder=pictures.text_encoder,
+        tokenizer=pictures.tokenizer,
+        unet=unet.eval(),
+        scheduler=pictures.scheduler,
+    )
+
+
+def tiny_film_facts(**changes: Any) -> dict[str, Any]:
+    """A facts file for a tiny film model: four frames of 64 px, a guidance and scheduler of the family's own."""
+    facts = tiny_facts(sizes=[[SIZE, SIZE], [128, SIZE]], film={"frames": 4, "fps": 8}, **changes)
+    defaults = {name: value for name, value in facts["defaults"].items() if name in ("width", "height", "steps")}
+    return {**facts, "defaults": defaults}
+
+
+def write_film_model(folder: Path, pipeline: StableVideoDiffusionPipeline | TextToVideoSDPipeline) -> Path:
+    """Write the tiny film model ``pipeline`` and its facts to ``folder`` and return ``folder``."""
+    pipeline.save_pretrained(folder)
+    (folder / "safelight.json").write_text(json.dumps(tiny_film_facts()), encoding="utf-8")
+    return folder
+
+
+def loaded(loading: Generator[Any, None, Any]) -> Any:
+    """What a family's ``load`` returns in the end, its events passed over."""
+    while True:
+        try:
+            next(loading)
+        except StopIteration as end:
+            return end.value

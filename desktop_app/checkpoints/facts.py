@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from desktop_app.checkpoints.safetensors_header import check_safetensors
-from desktop_app.core.catalog import FAMILIES, SCHEDULERS, Family, ModelFacts, PreviewFactors
+from desktop_app.core.catalog import FAMILIES, FILM, SCHEDULERS, Family, FilmFacts, ModelFacts, PreviewFactors
 from desktop_app.core.errors import AppError, RequestError
 
 FACTS_FILE = "safelight.json"
 FACTS_VERSION = 1
-_WEIGHTS = ("text_encoder", "unet", "vae")
+_WEIGHTS = {"stable-video-diffusion": ("image_encoder", "unet", "vae")}
+_ORDINARY_WEIGHTS = ("text_encoder", "unet", "vae")
 _ENLARGER = "enlarger"
+OWN_MOTION = "motion_adapter"
+"""Folder of a model's own motion adapter, inside the model's folder."""
 _MAX_ENLARGE = 8
 
 
@@ -46,13 +50,35 @@ def resolve_model(value: str, folders: Iterable[Path]) -> Path:
     raise RequestError("model.unknown", value=value, known=", ".join(known))
 
 
-def read_model_facts(folder: Path) -> ModelFacts:
-    """Facts of the model in ``folder`` (a diffusers folder). Raises ``AppError``; reads no weights."""
+def find_motion_models(folders: Iterable[Path]) -> dict[str, Path]:
+    """Diffusers folders of motion adapters directly inside ``folders``, by name; the first wins."""
+    found: dict[str, Path] = {}
+    for folder in folders:
+        for config in sorted(folder.glob("*/config.json")):
+            if _config(config).get("_class_name") == "MotionAdapter":
+                found.setdefault(config.parent.name, config.parent)
+    return found
+
+
+def motion_model_folder(facts: ModelFacts, name: str, folders: Iterable[Path]) -> Path:
+    """The folder of the motion adapter that ``facts.motion_models`` calls ``name``. Raises ``AppError``."""
+    folder = find_motion_models(folders).get(name) if name else Path(facts.folder, OWN_MOTION)
+    if folder is None:
+        raise RequestError("motion-model.unknown", value=name, known=", ".join(filter(None, facts.motion_models)))
+    return folder
+
+
+def read_model_facts(folder: Path, folders: Iterable[Path] = ()) -> ModelFacts:
+    """Facts of the model in ``folder`` (a diffusers folder), with the motion adapters in ``folders`` that fit it.
+
+    Raises ``AppError``; reads no weights.
+    """
     family_key = _family_of(folder)
     family = FAMILIES[family_key]
     own = _read_own(folder / FACTS_FILE)
+    motion = _fitting_motion_models(folder, folders) if family.animated else ()
     try:
-        return _merge(folder, family_key, family, own)
+        return _merge(folder, family_key, family, own, motion)
     except (AttributeError, KeyError, TypeError, ValueError, IndexError) as problem:
         raise AppError("model.facts", file=str(folder / FACTS_FILE), reason=str(problem)) from problem
 
@@ -60,7 +86,9 @@ def read_model_facts(folder: Path) -> ModelFacts:
 def check_model_files(facts: ModelFacts) -> None:
     """Find missing, truncated or damaged weight files before anything loads them. Raises ``AppError``. Milliseconds."""
     folder = Path(facts.folder)
-    for part in (*_WEIGHTS, *((_ENLARGER,) if facts.enlarge > 1 else ())):
+    parts = _WEIGHTS.get(facts.family, _ORDINARY_WEIGHTS)
+    parts += (_ENLARGER,) * (facts.enlarge > 1) + (OWN_MOTION,) * ("" in facts.motion_models)
+    for part in parts:
         files = sorted((folder / part).glob("*.safetensors"))
         if not files:
             raise AppError("model.missing-file", model=folder.name, file=f"{part}/*.safetensors")
@@ -71,6 +99,23 @@ def check_model_files(facts: ModelFacts) -> None:
                 raise AppError(
                     "model.damaged", model=folder.name, file=f"{part}/{file.name}", reason=str(problem)
                 ) from problem
+
+
+def _fitting_motion_models(folder: Path, folders: Iterable[Path]) -> tuple[str, ...]:
+    """Names of motion adapters whose layers have the widths of the U-Net's; "" first if the model has its own."""
+    widths = _config(folder / "unet" / "config.json").get("block_out_channels")
+    found = {name: _config(path / "config.json") for name, path in find_motion_models(folders).items()}
+    fitting = tuple(name for name, config in found.items() if config.get("block_out_channels") == widths)
+    return ("",) * (folder / OWN_MOTION / "config.json").is_file() + fitting
+
+
+def _config(path: Path) -> Mapping[str, Any]:
+    """A diffusers config, empty when it cannot be read: then it is no config, and loading says why."""
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return config if isinstance(config, Mapping) else {}
 
 
 def _family_of(folder: Path) -> str:
@@ -99,7 +144,9 @@ def _read_own(path: Path) -> Mapping[str, Any]:
     return own
 
 
-def _merge(folder: Path, family_key: str, family: Family, own: Mapping[str, Any]) -> ModelFacts:
+def _merge(
+    folder: Path, family_key: str, family: Family, own: Mapping[str, Any], motion_models: tuple[str, ...]
+) -> ModelFacts:
     defaults = own.get("defaults", {})
     schedulers = tuple(own.get("schedulers", family.schedulers))
     unknown = set(schedulers) - set(SCHEDULERS)
@@ -117,6 +164,7 @@ def _merge(folder: Path, family_key: str, family: Family, own: Mapping[str, Any]
     default_enlarge = int(defaults.get("enlarge", 1))
     if not 1 <= enlarge <= _MAX_ENLARGE or default_enlarge not in (1, enlarge):
         raise ValueError(f"it enlarges {enlarge} times, by default {default_enlarge} times")
+    film = _film(family, own.get("film", {})) if motion_models or FILM in family.kinds else None
     return ModelFacts(
         key=folder.name,
         name=str(own.get("name", folder.name)),
@@ -137,11 +185,24 @@ def _merge(folder: Path, family_key: str, family: Family, own: Mapping[str, Any]
         preview=_preview(own.get("preview"), family.latent_channels),
         enlarge=enlarge,
         default_enlarge=default_enlarge,
+        kinds=family.kinds + (FILM,) * (film is not None and FILM not in family.kinds),
+        film=film,
+        motion_models=motion_models,
         examples=tuple(str(example) for example in own.get("examples", ())),
         vocabulary=tuple(str(word) for word in vocabulary.get("words", ())),
         synonyms={str(word): str(plain) for word, plain in vocabulary.get("synonyms", {}).items()},
         surprise=tuple(_slot(phrases) for phrases in own.get("surprise", ())),
     )
+
+
+def _film(family: Family, own: Mapping[str, Any]) -> FilmFacts | None:
+    if family.film is None:
+        return None
+    numbers = {name: int(own[name]) for name in ("frames", "max_frames", "fps", "window") if name in own}
+    film = replace(family.film, **numbers)
+    if not 1 < film.frames <= film.max_frames or min(film.fps, film.window) < 1:
+        raise ValueError(f"its films have {film.frames} of {film.max_frames} frames, {film.fps} a second")
+    return film
 
 
 def _slot(phrases: Any) -> tuple[str, ...]:

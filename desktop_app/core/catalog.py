@@ -10,6 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+PICTURE, FILM = "picture", "film"
+KINDS = (PICTURE, FILM)
+"""What a model can make."""
+
 SCHEDULE_TYPES: dict[str, tuple[str, str]] = {
     # key: (label, what it does)
     "default": ("Default", "The noise levels the scheduler was published with."),
@@ -68,6 +72,21 @@ SCHEDULERS: dict[str, SchedulerFacts] = {
 
 
 @dataclass(frozen=True, slots=True)
+class FilmFacts:
+    """How a model makes films."""
+
+    frames: int
+    """A newcomer's number of frames."""
+    max_frames: int
+    fps: int
+    """Frames per second a newcomer gets."""
+    window: int
+    """Frames that the model sees at once; a longer film is made in overlapping windows where the family can."""
+    needs_start: bool = False
+    """It makes films of pictures, not of words."""
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
     """Facts shared by every model of one architecture, unless the model's own facts file says otherwise."""
 
@@ -88,6 +107,12 @@ class Family:
     schedulers: tuple[str, ...]
     controls: tuple[str, ...]
     """Request fields that have an effect; the window shows no control for the others."""
+    kinds: tuple[str, ...] = (PICTURE,)
+    """What its models make without more; with a motion adapter a picture model makes films as well."""
+    film: FilmFacts | None = None
+    """How its models make films, if they do or a motion adapter makes them."""
+    animated: bool = False
+    """Whether a motion adapter (AnimateDiff, Guo et al. 2023) turns its models into film models."""
 
 
 FAMILIES: dict[str, Family] = {
@@ -104,7 +129,88 @@ FAMILIES: dict[str, Family] = {
         scheduler="dpmpp-2m",
         schedule_type="karras",
         schedulers=tuple(SCHEDULERS),
-        controls=("negative_prompt", "steps", "guidance_scale", "scheduler", "size", "seed", "count"),
+        controls=(
+            "prompt",
+            "negative_prompt",
+            "steps",
+            "guidance_scale",
+            "scheduler",
+            "size",
+            "seed",
+            "count",
+            "start",
+            "strength",
+            "extend",
+            "frames",
+            "fps",
+            "loop",
+            "motion_model",
+        ),
+        film=FilmFacts(frames=16, max_frames=512, fps=8, window=16),
+        animated=True,
+    ),
+    "stable-video-diffusion": Family(
+        label="Stable Video Diffusion",
+        pipelines=("StableVideoDiffusionPipeline",),
+        latent_channels=4,
+        multiple=64,
+        min_size=128,
+        max_size=2048,
+        sizes=((1024, 576), (576, 1024), (768, 768), (512, 512)),
+        steps=25,
+        guidance_scale=3.0,
+        scheduler="euler",
+        schedule_type="karras",
+        schedulers=("euler",),
+        controls=(
+            "steps",
+            "guidance_scale",
+            "scheduler",
+            "size",
+            "seed",
+            "count",
+            "start",
+            "extend",
+            "frames",
+            "fps",
+            "loop",
+            "motion_bucket",
+            "noise_augmentation",
+        ),
+        kinds=(FILM,),
+        film=FilmFacts(frames=14, max_frames=64, fps=7, window=25, needs_start=True),
+    ),
+    "text-to-video": Family(
+        label="Text-to-video (ModelScope)",
+        pipelines=("TextToVideoSDPipeline",),
+        latent_channels=4,
+        multiple=8,
+        min_size=64,
+        max_size=1024,
+        sizes=((256, 256), (576, 320), (320, 576), (512, 512)),
+        steps=25,
+        guidance_scale=9.0,
+        scheduler="ddim",
+        schedule_type="default",
+        schedulers=tuple(SCHEDULERS),
+        controls=(
+            "prompt",
+            "negative_prompt",
+            "steps",
+            "guidance_scale",
+            "scheduler",
+            "size",
+            "seed",
+            "count",
+            "start",
+            "strength",
+            "extend",
+            "frames",
+            "fps",
+            "loop",
+        ),
+        kinds=(FILM,),
+        film=FilmFacts(frames=16, max_frames=128, fps=8, window=24),
     ),
 }
 
@@ -156,6 +262,12 @@ class ModelFacts:
     """How many times as large its own enlarger draws a finished picture; 1: it has none."""
     default_enlarge: int = 1
     """What a newcomer gets: 1 or ``enlarge``."""
+    kinds: tuple[str, ...] = (PICTURE,)
+    """What it makes: "picture", "film" or both; the first is a newcomer's."""
+    film: FilmFacts | None = None
+    """How it makes films; None if it makes none."""
+    motion_models: tuple[str, ...] = ()
+    """Motion adapters that fit it, by folder name, "" being its own; the first is a newcomer's."""
 
     @property
     def default_size(self) -> tuple[int, int]:

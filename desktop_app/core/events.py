@@ -40,7 +40,8 @@ class Encoding:
 class Denoising:
     """``step`` of ``steps`` (the user's steps; 0 before the first) of picture ``picture`` (from 0) of ``pictures``.
 
-    ``preview`` shows the current estimate of the finished picture, at latent resolution, or is None.
+    ``preview`` shows the current estimate of the finished picture, or of all frames of the film, at latent resolution
+    or below, or is None.
     """
 
     picture: int
@@ -59,7 +60,7 @@ class Decoding:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Picture ``index`` (from 0) is finished."""
+    """Picture or film ``index`` (from 0) is finished."""
 
     index: int
     frames: Frames

@@ -11,7 +11,7 @@ from pathlib import Path
 
 def _write_temporary(folder: Path, data: bytes) -> Path:
     """Write ``data`` to a hidden file in ``folder``, flushed to the disk. Raises ``OSError``; leaves nothing behind."""
-    path = folder / f".safelight-{secrets.token_hex(8)}.tmp"
+    path = temporary_name(folder)
     try:
         with path.open("xb") as file:
             file.write(data)
@@ -53,15 +53,33 @@ def _candidates(path: Path) -> Iterator[Path]:
         yield path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
+def temporary_name(folder: Path) -> Path:
+    """A hidden name in ``folder`` for what is not finished yet."""
+    return folder / f".safelight-{secrets.token_hex(8)}.tmp"
+
+
 def create_file(path: Path, data: bytes, *, number: bool = True) -> Path:
     """Put ``data`` in a new file at ``path``, or at ``name-2``, ``name-3`` … where that is taken; return the path used.
 
-    The name is reserved exclusively first, because a rename would silently overwrite. With ``number=False`` a taken
-    name raises ``FileExistsError``. Raises ``OSError`` and leaves nothing behind when the write fails.
+    With ``number=False`` a taken name raises ``FileExistsError``. Raises ``OSError`` and leaves nothing behind when the
+    write fails.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _write_temporary(path.parent, data)
+    return place_file(_write_temporary(path.parent, data), path, number=number)
+
+
+def place_file(temporary: Path, path: Path, *, number: bool = True, overwrite: bool = False) -> Path:
+    """Give ``temporary``, a finished file in the same folder, the name ``path``, or a free one; return the path used.
+
+    As :func:`create_file`, or with ``overwrite`` in place of what was there. ``temporary`` is gone afterwards, whatever
+    happens. The name is reserved exclusively first, because a rename would silently overwrite.
+    """
     try:
+        _sync(temporary)
+        if overwrite:
+            temporary.replace(path)
+            _sync_folder(path.parent)
+            return path
         for candidate in _candidates(path):
             try:
                 candidate.open("xb").close()
@@ -80,3 +98,30 @@ def create_file(path: Path, data: bytes, *, number: bool = True) -> Path:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def place_folder(temporary: Path, path: Path, *, number: bool = True) -> Path:
+    """Give the finished folder ``temporary`` the name ``path``, or a free one; return the path used.
+
+    With ``number=False`` a taken name raises ``FileExistsError``. Its files are flushed to the disk first.
+    """
+    for file in temporary.iterdir():
+        _sync(file)
+    for candidate in _candidates(path):
+        try:
+            candidate.mkdir()
+        except FileExistsError:
+            if not number:
+                raise
+            continue
+        candidate.rmdir()  # some systems do not rename over even an empty folder
+        temporary.rename(candidate)
+        _sync_folder(path.parent)
+        return candidate
+    raise FileExistsError(path)
+
+
+def _sync(path: Path) -> None:
+    """Flush a finished file to the disk."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())

@@ -36,6 +36,41 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "The model {model} can draw its pictures {factor} times as large, not {value} times.",
         "Switch enlarging on or off.",
     ),
+    "kind.unknown": ("There is no kind of result called “{value}”.", "Known here: {known}."),
+    "kind.no-film": (
+        "The model {model} makes pictures, not films.",
+        "Choose a film model, or put a motion adapter that fits this model into the models folder.",
+    ),
+    "kind.no-picture": (
+        "The model {model} makes films, not pictures.",
+        "Choose “Film” (on the command line, the command film), or another model.",
+    ),
+    "frames.range": ("The number of frames must be from {low} to {high}, not {value}.", ""),
+    "fps.range": ("The frame rate must be from {low} to {high} frames per second, not {value}.", ""),
+    "motion-model.unknown": (
+        "There is no motion adapter “{value}” for this model.",
+        "Known here: {known}.",
+    ),
+    "motion-bucket.range": ("The amount of motion must be from 0 to {high}, not {value}.", ""),
+    "noise-augmentation.range": ("The noise over the start picture must be from 0 to 1, not {value}.", ""),
+    "strength.range": ("The strength must be from 0 to 1, not {value}.", ""),
+    "start.use": ("A start picture cannot be used to “{value}”.", "Known here: {known}."),
+    "start.needed": (
+        "The model {model} makes films of pictures and needs a start picture.",
+        "Drop a picture onto the start area (on the command line: --image), or choose another model.",
+    ),
+    "start.missing": (
+        "The start picture “{file}” is not there any more.",
+        "Choose it again, or start without a picture.",
+    ),
+    "start.unreadable": (
+        "The file “{file}” cannot be read as a picture or a film: {reason}.",
+        "Choose a PNG, JPEG, WebP, GIF, MP4 or WebM file.",
+    ),
+    "start.changed": ("The start picture “{file}” has changed since this was queued; the new one is used.", ""),
+    "start.differs": ("The start picture “{file}” has changed since it was chosen; it is used as it is now.", ""),
+    "extend.nothing": ("There is no film to extend.", "Choose the film, or a picture, that should go on."),
+    "extend.picture": ("Only a film can go on from a start picture or film.", "Choose “Film”."),
     "scheduler.unknown": ("There is no scheduler called “{value}”.", "Known here: {known}."),
     "schedule-type.unknown": (
         "The scheduler {scheduler} has no schedule type “{value}”.",
@@ -76,12 +111,16 @@ ENGLISH: dict[str, tuple[str, str]] = {
     "model.facts": ("The facts file {file} cannot be used: {reason}.", "Mend the file, or take it away."),
     "model.family": (
         "The model {model} is of a kind Safelight cannot run yet ({kind}).",
-        "It runs Stable Diffusion 1 and 2 folders in the diffusers layout.",
+        "It runs Stable Diffusion 1 and 2, Stable Video Diffusion and ModelScope folders in the diffusers layout.",
     ),
     # engine
     "engine.memory": (
         "There was not enough memory on {device} for this picture.",
         "Make it smaller, make fewer at once, or close other programs.",
+    ),
+    "engine.memory-film": (
+        "There was not enough memory on {device} for this film.",
+        "Make it smaller or shorter, or close other programs.",
     ),
     "engine.not-finite": (
         "The model gave no usable picture: the numbers overflowed on {device} in {dtype}.",
@@ -121,12 +160,30 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "Free some space, then save the picture on the canvas with “Save as”.",
     ),
     "save.format": ("There is no picture format called “{value}”.", "Known here: {known}."),
+    "save.format-film": ("There is no film format called “{value}”.", "Known here: {known}."),
+    "ffmpeg.missing": (
+        "The film encoder ffmpeg was not found.",
+        "Install it with: pip install imageio-ffmpeg. WebP and PNG films need no ffmpeg.",
+    ),
+    "ffmpeg.start": (
+        "The film encoder {file} cannot be started: {reason}.",
+        "Install it again with: pip install --force-reinstall imageio-ffmpeg. WebP and PNG films need no ffmpeg.",
+    ),
+    "ffmpeg.failed": (
+        "The film encoder ffmpeg stopped: {reason}.",
+        "Save the film again, or choose another format.",
+    ),
+    "save.short": (
+        "The film that was written has {found} frames instead of {wanted}.",
+        "Save it again, or choose another format.",
+    ),
     "save.exists": ("{file} already exists.", "Choose another name; nothing is ever overwritten."),
     "save.metadata-short": (
         "The recipe was too long for this format and was shortened.",
         "PNG has room for all of it.",
     ),
     "read.picture": ("{file} cannot be read as a picture: {reason}.", "The file may be damaged."),
+    "read.film": ("{file} cannot be played: {reason}.", "The file may be damaged."),
     "template.malformed": (
         "The file name template “{value}” cannot be used: {reason}.",
         "It may use {known}.",

@@ -51,6 +51,11 @@ class AppPaths:
         return self.data / "window.json"
 
     @property
+    def start_pictures(self) -> Path:
+        """Frames that were taken from films to start from; requests name them."""
+        return self.data / "start-pictures"
+
+    @property
     def log(self) -> Path:
         return self.data / "logs" / "safelight.log"
 

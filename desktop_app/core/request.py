@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from desktop_app.core.catalog import SCHEDULERS, ModelFacts
+from desktop_app.core.catalog import FILM, KINDS, PICTURE, SCHEDULERS, ModelFacts
 from desktop_app.core.errors import AppError, RequestError
 
 VERSION = 1
@@ -23,7 +23,13 @@ MAX_DRAWN_SEED = 2**32 - 1
 MAX_STEPS = 1000
 MAX_GUIDANCE = 100.0
 MAX_COUNT = 1000
-_KINDS = {"str": str, "int": int, "float": (int, float)}
+FRAMES, FPS = 16, 8
+MAX_FPS = 60
+MAX_MOTION_BUCKET = 255
+VARY, EXTEND = "vary", "extend"
+START_USES = (VARY, EXTEND)
+"""What a start picture or film is for: to be drawn anew from partway, or to be continued after its last frame."""
+_TYPES = {"str": str, "int": int, "float": (int, float), "bool": bool}
 
 
 def clean_text(text: str) -> str:
@@ -34,9 +40,9 @@ def clean_text(text: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
-    """One job: ``count`` pictures of ``width`` × ``height`` px from one prompt, enlarged afterwards if asked.
+    """One job: ``count`` pictures or films of ``width`` × ``height`` px, enlarged afterwards if asked.
 
-    The k-th picture (from 0) is drawn from seed ``seed + k`` alone, so a batch equals single runs. Texts are cleaned
+    The k-th of them (from 0) is drawn from seed ``seed + k`` alone, so a batch equals single runs. Texts are cleaned
     on the way in; numbers are checked by :func:`validate`, which knows the model.
     """
 
@@ -54,11 +60,37 @@ class GenerationRequest:
     count: int = 1
     enlarge: int = 1
     """The finished picture is drawn this many times as large by the model's enlarger; 1: not."""
+    kind: str = PICTURE
+    """"picture" or "film"; the film's own fields count for nothing in a picture."""
+    frames: int = FRAMES
+    """Of a film; of an extended one, all of its new frames."""
+    fps: int = FPS
+    """Frames per second at which a film is played; some models draw slower or faster motion for it."""
+    loop: bool = False
+    """The last frame of the film leads back to its first."""
+    motion_model: str = ""
+    """Folder name of the motion adapter that turns a picture model into a film model; "" is the model's own."""
+    motion_bucket: int = 127
+    """How much moves, 0 to 255 (Stable Video Diffusion)."""
+    noise_augmentation: float = 0.02
+    """Noise laid over the start picture, 0 to 1: more of it, freer motion (Stable Video Diffusion)."""
+    start: str = ""
+    """Path of the picture or film to start from; "" starts from noise alone."""
+    start_digest: str = ""
+    """SHA-256 of that file's bytes, hexadecimal, when the job was queued; "" is not checked."""
+    start_use: str = VARY
+    """One of :data:`START_USES`."""
+    strength: float = 0.7
+    """Share of the noise that ``start`` gets, and of the steps that are taken: 0 keeps it, 1 forgets it."""
     prompt_syntax: int = PROMPT_SYNTAX
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "prompt", clean_text(self.prompt))
         object.__setattr__(self, "negative_prompt", clean_text(self.negative_prompt))
+
+    @property
+    def is_film(self) -> bool:
+        return self.kind == FILM
 
     @property
     def size(self) -> tuple[int, int]:
@@ -96,7 +128,7 @@ class GenerationRequest:
             if field.name not in data:
                 continue
             value = data[field.name]
-            if not isinstance(value, _KINDS[str(field.type)]) or isinstance(value, bool):
+            if not isinstance(value, _TYPES[str(field.type)]) or isinstance(value, bool) != (field.type == "bool"):
                 raise RequestError("request.malformed", reason=f"{field.name} is {value!r}")
             values[field.name] = _as_float(value) if field.type == "float" else value
         if "model" not in values:
@@ -124,12 +156,17 @@ def default_request(facts: ModelFacts) -> GenerationRequest:
         scheduler=facts.scheduler,
         schedule_type=facts.schedule_type,
         enlarge=facts.default_enlarge,
+        kind=facts.kinds[0],
+        frames=facts.film.frames if facts.film else FRAMES,
+        fps=facts.film.fps if facts.film else FPS,
+        motion_model=facts.motion_models[0] if facts.motion_models else "",
     )
 
 
 def problems(request: GenerationRequest, facts: ModelFacts) -> list[AppError]:
     """Everything that keeps ``request`` from running on the model ``facts`` describes; empty when it is valid."""
-    found = [*_scheduler_problems(request, facts), *_size_problems(request, facts)]
+    found = [*_scheduler_problems(request, facts), *_size_problems(request, facts), *_start_problems(request, facts)]
+    found += _film_problems(request, facts)
     if not 0 <= request.guidance_scale <= MAX_GUIDANCE or math.isnan(request.guidance_scale):
         found.append(RequestError("guidance.range", value=request.guidance_scale, low=0, high=int(MAX_GUIDANCE)))
     if not RANDOM_SEED <= request.seed <= MAX_SEED:
@@ -147,6 +184,43 @@ def validate(request: GenerationRequest, facts: ModelFacts) -> None:
     """Raise the first of :func:`problems`, a ``RequestError``."""
     for problem in problems(request, facts):
         raise problem
+
+
+def _start_problems(request: GenerationRequest, facts: ModelFacts) -> list[AppError]:
+    found: list[AppError] = []
+    if request.start_use not in START_USES:
+        found.append(RequestError("start.use", value=request.start_use, known=", ".join(START_USES)))
+    if not 0 <= request.strength <= 1:  # also for nan
+        found.append(RequestError("strength.range", value=request.strength))
+    if not request.start and request.is_film and facts.film and facts.film.needs_start:
+        found.append(RequestError("start.needed", model=facts.name))
+    if not request.start and request.start_use == EXTEND:
+        found.append(RequestError("extend.nothing"))
+    if request.start_use == EXTEND and not request.is_film:
+        found.append(RequestError("extend.picture"))
+    return found
+
+
+def _film_problems(request: GenerationRequest, facts: ModelFacts) -> list[AppError]:
+    if request.kind not in KINDS:
+        return [RequestError("kind.unknown", value=request.kind, known=", ".join(KINDS))]
+    if request.kind not in facts.kinds:
+        return [RequestError("kind.no-film" if request.is_film else "kind.no-picture", model=facts.name)]
+    if not request.is_film or facts.film is None:
+        return []
+    found: list[AppError] = []
+    if not 1 < request.frames <= facts.film.max_frames:
+        found.append(RequestError("frames.range", value=request.frames, low=2, high=facts.film.max_frames))
+    if not 1 <= request.fps <= MAX_FPS:
+        found.append(RequestError("fps.range", value=request.fps, low=1, high=MAX_FPS))
+    if facts.motion_models and request.motion_model not in facts.motion_models:
+        known = ", ".join(name or "the model's own" for name in facts.motion_models)
+        found.append(RequestError("motion-model.unknown", value=request.motion_model, known=known))
+    if not 0 <= request.motion_bucket <= MAX_MOTION_BUCKET:
+        found.append(RequestError("motion-bucket.range", value=request.motion_bucket, high=MAX_MOTION_BUCKET))
+    if not 0 <= request.noise_augmentation <= 1:
+        found.append(RequestError("noise-augmentation.range", value=request.noise_augmentation))
+    return found
 
 
 def _enlarge_problem(factor: int, facts: ModelFacts) -> AppError:

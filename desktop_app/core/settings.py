@@ -37,25 +37,46 @@ class Setting:
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("output_folder", "", "Output folder", "Where finished pictures are saved. Empty: your pictures folder."),
+    Setting(
+        "output_folder",
+        "",
+        "Output folder",
+        "Where finished pictures and films are saved. Empty: your pictures folder.",
+    ),
     Setting(
         "file_name",
         "{date}-{time}-{prompt}-{seed}",
         "File name",
-        "Name of a saved picture. It may use {date}, {time}, {prompt}, {seed} and {model}.",
+        "Name of a saved picture or film. It may use {date}, {time}, {prompt}, {seed} and {model}.",
     ),
     Setting(
         "format",
         "png",
-        "Format",
+        "Picture format",
         "PNG keeps every pixel and the whole recipe. JPEG and WebP are smaller.",
         choices=(("png", "PNG"), ("jpeg", "JPEG"), ("webp", "WebP")),
     ),
-    Setting("quality", 92, "Quality", "For JPEG and WebP: higher is better and larger.", low=1, high=100),
+    Setting("quality", 92, "Picture quality", "For JPEG and WebP: higher is better and larger.", low=1, high=100),
+    Setting(
+        "film_format",
+        "mp4",
+        "Film format",
+        "MP4 plays nearly everywhere, WebM in browsers; GIF and WebP are pictures that move; PNG keeps every pixel.",
+        choices=(
+            ("mp4", "MP4 (H.264)"),
+            ("webm", "WebM (VP9)"),
+            ("gif", "GIF"),
+            ("webp", "Animated WebP"),
+            ("png", "PNG, one per frame"),
+        ),
+    ),
+    Setting(
+        "film_quality", 80, "Film quality", "For MP4, WebM and WebP: higher is better and larger.", low=1, high=100
+    ),
     Setting(
         "metadata",
         True,
-        "Save the recipe in the picture",
+        "Save the recipe in the file",
         "Prompt, seed and settings travel inside the file, so that it can be made again.",
     ),
     Setting(

@@ -6,71 +6,35 @@ import hashlib
 import time
 import traceback
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import desktop_app.engine.offline  # noqa: F401  (before torch and diffusers)
 
 import torch  # isort: skip
-from torch import Tensor  # isort: skip
 
-from desktop_app.checkpoints.facts import check_model_files, read_model_facts, resolve_model
+from desktop_app.checkpoints.facts import motion_model_folder, read_model_facts, resolve_model
 from desktop_app.core.catalog import ModelFacts
 from desktop_app.core.control import StopSignal
 from desktop_app.core.errors import AppError
-from desktop_app.core.events import (
-    Cancelled,
-    Decoding,
-    Denoising,
-    Encoding,
-    EngineReady,
-    Event,
-    Failed,
-    Finished,
-    Loading,
-    Notice,
-    Picture,
-)
-from desktop_app.core.frames import Frames
+from desktop_app.core.events import Cancelled, Decoding, Encoding, EngineReady, Event, Failed, Finished, Notice, Picture
 from desktop_app.core.messages import Message
 from desktop_app.core.request import GenerationRequest, validate
-from desktop_app.core.result import Result, RunRecord
+from desktop_app.core.result import RunRecord
 from desktop_app.engine import guidance
-from desktop_app.engine.denoise import denoise
-from desktop_app.engine.device import (
-    Device,
-    device_of_kind,
-    find_device,
-    free_memory,
-    give_memory_back,
-    is_available,
-    ran_out_of_memory,
-)
-from desktop_app.engine.enlarger import Enlarger, enlarge, load_enlarger
-from desktop_app.engine.families import FAMILIES
-from desktop_app.engine.families.stable_diffusion import StableDiffusion, notices
-from desktop_app.engine.guidance import Conditioning
+from desktop_app.engine.chunks import in_chunks
+from desktop_app.engine.device import Device, device_of_kind, find_device, is_available, ran_out_of_memory
+from desktop_app.engine.enlarger import enlarge
+from desktop_app.engine.families.stable_diffusion import StableDiffusion
 from desktop_app.engine.interrupt import Interrupted, check, interruptible
+from desktop_app.engine.job import ENLARGE_CHUNK, Job, frames_seen, make_picture
+from desktop_app.engine.model import Model
 from desktop_app.engine.preview import Previewer, fitted_factors
-from desktop_app.engine.schedulers import build_scheduler
+from desktop_app.engine.shelf import Shelf
+from desktop_app.engine.start import as_frames, as_pixels, read_start
 
-KEPT_MODELS = 2
-"""Loaded models kept for the next job, memory permitting."""
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """What all pictures of one request share."""
-
-    request: GenerationRequest
-    facts: ModelFacts
-    model: StableDiffusion
-    conditioning: Conditioning
-    run: RunRecord
-    previewer: Previewer | None
-    enlarger: Enlarger | None
-    stop: StopSignal
 
 
 class Engine:
@@ -85,8 +49,7 @@ class Engine:
         self._cache = cache
         self._wish = device
         self._found: tuple[Device, tuple[Message, ...]] | None = None
-        self._loaded: dict[tuple[str, ...], StableDiffusion] = {}
-        self._enlarger: tuple[tuple[str, ...], Enlarger] | None = None
+        self.shelf = Shelf()
 
     def ready(self) -> EngineReady:
         """Find device, number format and threads. On a CPU that was never probed this takes a fraction of a second."""
@@ -97,15 +60,13 @@ class Engine:
 
     def warm(self, model: str) -> None:
         """Load ``model`` ahead of time. Raises ``AppError``."""
-        facts = read_model_facts(resolve_model(model, self._folders))
-        for _ in self._load(facts, self._device(None), StopSignal()):
+        facts = read_model_facts(resolve_model(model, self._folders), self._folders)
+        for _ in self.shelf.model(facts, self._device(None), lambda: None):
             pass
 
     def release(self) -> None:
         """Forget the loaded models and give their memory back to the system."""
-        self._loaded.clear()
-        self._enlarger = None
-        give_memory_back()
+        self.shelf.clear()
 
     def generate(
         self,
@@ -125,7 +86,7 @@ class Engine:
         mend.
         """
         started = time.monotonic()
-        facts = read_model_facts(resolve_model(request.model, self._folders))
+        facts = read_model_facts(resolve_model(request.model, self._folders), self._folders)
         validate(request, facts)
         device = self._device(replay)
         try:
@@ -143,7 +104,9 @@ class Engine:
             if not ran_out_of_memory(problem):
                 raise
             self.release()
-            raise AppError("engine.memory", device=device.name) from problem
+            raise AppError(
+                "engine.memory-film" if request.is_film else "engine.memory", device=device.name
+            ) from problem
 
     def _device(self, replay: RunRecord | None) -> Device:
         """The engine's device, or as near to the one in ``replay`` as this machine has."""
@@ -158,36 +121,6 @@ class Engine:
             torch.set_num_threads(device.threads)
         return device
 
-    def _load(self, facts: ModelFacts, device: Device, stop: StopSignal) -> Generator[Event, None, StableDiffusion]:
-        """The model, from memory if it is still there and its files are unchanged. Raises ``AppError``."""
-        folder = Path(facts.folder)
-        check_model_files(facts)
-        files = sorted(folder.glob("*/*.safetensors"))
-        key = (facts.folder, str(device.torch_device), str(device.dtype), *_stamps(files))
-        if key not in self._loaded:
-            self._make_room(sum(file.stat().st_size for file in files), device)
-            loading: Generator[Loading, None, StableDiffusion]
-            loading = FAMILIES[facts.family].load(folder, device, lambda: check(stop))
-            self._loaded[key] = yield from loading
-        self._loaded[key] = self._loaded.pop(key)  # newest last
-        return self._loaded[key]
-
-    def _load_enlarger(self, facts: ModelFacts, device: Device, stop: StopSignal) -> Generator[Event, None, Enlarger]:
-        """The model's enlarger, from memory if it was the last one used and is unchanged. Raises ``AppError``."""
-        folder = Path(facts.folder)
-        check_model_files(facts)
-        key = (str(device.torch_device), *_stamps(sorted(folder.glob("enlarger/*"))))
-        if self._enlarger is None or self._enlarger[0] != key:
-            loading = load_enlarger(folder, facts.enlarge, device.torch_device, lambda: check(stop))
-            self._enlarger = (key, (yield from loading))
-        return self._enlarger[1]
-
-    def _make_room(self, size: int, device: Device) -> None:
-        """Let the oldest models go until one of ``size`` bytes on disk fits beside them twice over (float16 grows)."""
-        while self._loaded and (len(self._loaded) >= KEPT_MODELS or free_memory(device.torch_device) < 4 * size):
-            del self._loaded[next(iter(self._loaded))]
-            give_memory_back()
-
     def _pictures(
         self,
         request: GenerationRequest,
@@ -197,41 +130,50 @@ class Engine:
         preview: bool,
         replay: RunRecord | None,
     ) -> Iterator[Event]:
-        model = yield from self._load(facts, device, stop)
-        model = replace(model, device=device)  # same weights, this job's threads
-        enlarger = (yield from self._load_enlarger(facts, device, stop)) if request.enlarge > 1 else None
-        run = device.record(_guidance_form(request, model, replay))
+        start = read_start(request, _known_from(facts)) if request.start else None
+        model = yield from self._model(request, facts, device, stop)
+        enlarger = (yield from self.shelf.enlarger(facts, device, lambda: check(stop))) if request.enlarge > 1 else None
+        run = device.record(_guidance_form(request, frames_seen(request, start), facts, model, replay))
+        texts = model.tokenize(request, run.guidance_form)
         if replay is not None and (differs := _differences(replay, run)):
             yield Notice(Message("reproduce.differs", differs))
-        prompt = model.tokenize(request.prompt)
-        negative = None if run.guidance_form == guidance.NONE else model.tokenize(request.negative_prompt)
-        for message in notices(prompt, negative):
+        for message in (*texts.notices, *(start.notices if start else ())):
             yield Notice(message)
         yield Encoding()
         with interruptible((*model.modules, *([enlarger] if enlarger else [])), stop):
-            conditioning = model.encode(prompt, negative)
+            conditioning = model.encode(texts)
             previewer = self._previewer(facts, model) if preview else None
-            job = _Job(request, facts, model, conditioning, run, previewer, enlarger, stop)
+            job = Job(request, facts, model, conditioning, run, previewer, enlarger, start, stop)
             for index in range(request.count):
                 check(stop)
-                yield from _picture(job, index)
+                yield from make_picture(job, index)
                 if stop.kept:
                     break
+
+    def _model(
+        self, request: GenerationRequest, facts: ModelFacts, device: Device, stop: StopSignal
+    ) -> Generator[Event, None, Model]:
+        """The model that makes ``request``: for a film of a picture model, with its motion adapter."""
+        model = yield from self.shelf.model(facts, device, lambda: check(stop))
+        if not (request.is_film and facts.motion_models):
+            return model
+        assert isinstance(model, StableDiffusion)  # adapters are found for this family alone
+        folder = motion_model_folder(facts, request.motion_model, self._folders)
+        return (yield from self.shelf.motion(model, folder, lambda: check(stop)))
 
     def _enlarged(
         self, request: GenerationRequest, source: Picture, facts: ModelFacts, device: Device, stop: StopSignal
     ) -> Iterator[Event]:
         """``source`` enlarged; the run that made it stays in the recipe, because it is what Reproduce must repeat."""
-        enlarger = yield from self._load_enlarger(facts, device, stop)
+        enlarger = yield from self.shelf.enlarger(facts, device, lambda: check(stop))
         started = time.monotonic()
         yield Decoding(0)
-        small = torch.frombuffer(bytearray(source.frames.data), dtype=torch.uint8).reshape(source.frames.shape)
         with interruptible([enlarger], stop):
-            pixels = enlarge(enlarger, small)
+            pixels = in_chunks(partial(enlarge, enlarger), as_pixels(source.frames), 0, ENLARGE_CHUNK, stop)
         seconds = round(source.result.seconds + time.monotonic() - started, 3)
-        yield Picture(0, _frames(pixels), replace(source.result, request=request, seconds=seconds))
+        yield Picture(0, as_frames(pixels), replace(source.result, request=request, seconds=seconds))
 
-    def _previewer(self, facts: ModelFacts, model: StableDiffusion) -> Previewer:
+    def _previewer(self, facts: ModelFacts, model: Model) -> Previewer:
         factors = facts.preview
         if factors is None:
             stamps = [(file.name, file.stat()) for file in sorted(Path(facts.folder, "vae").glob("*.safetensors"))]
@@ -241,58 +183,20 @@ class Engine:
         return Previewer(factors, model.device.torch_device)
 
 
-def _picture(job: _Job, index: int) -> Iterator[Event]:
-    """Picture ``index`` of the job, from its own seed alone, so that a batch equals single runs."""
-    request, model, stop = job.request.single(index), job.model, job.stop
-    scheduler = build_scheduler(
-        request.scheduler, request.schedule_type, model.scheduler_config, request.steps, job.facts.name
-    )
-    generator = torch.Generator().manual_seed(request.seed)  # on the CPU: the same noise on every device
-    shape = model.latent_shape(request.width, request.height)
-    noise = torch.randn(shape, generator=generator).to(model.device.torch_device)
-    predict = guidance.guided(model.evaluate, job.conditioning, request.guidance_scale, job.run.guidance_form)
-    started, step, latents = time.monotonic(), 0, noise
-    yield Denoising(index, job.request.count, 0, request.steps)
-    for state in denoise(predict, scheduler, noise, request.steps, generator):
-        check(stop)
-        keeping = stop.kept and state.step < request.steps
-        latents = state.estimate if keeping else state.latents
-        _require_finite(latents)
-        if state.step > step:
-            step = state.step
-            last = keeping or step == request.steps
-            preview = job.previewer.paint(state.estimate, always=last) if job.previewer else None
-            yield Denoising(index, job.request.count, step, request.steps, preview)
-        if keeping:
-            break
-    yield Decoding(index)
-    pixels = model.decode(latents)
-    if job.enlarger is not None:
-        pixels = enlarge(job.enlarger, pixels)
-    result = Result(request=request, run=job.run, seconds=round(time.monotonic() - started, 3), steps_done=step)
-    yield Picture(index, _frames(pixels), result)
+def _known_from(facts: ModelFacts) -> int:
+    """Frames at once, for the question how many of an extended film the model is to know: some film one picture."""
+    return facts.film.window if facts.film is not None and not facts.film.needs_start else 1
 
 
-def _frames(pixels: Tensor) -> Frames:
-    count, height, width, _ = pixels.shape
-    return Frames(count, height, width, pixels.numpy().tobytes())
-
-
-def _stamps(files: Sequence[Path]) -> list[str]:
-    """What changes when the content of a file does, without reading it."""
-    return [f"{file}:{file.stat().st_size}:{file.stat().st_mtime_ns}" for file in files]
-
-
-def _require_finite(latents: Tensor) -> None:
-    if not latents.isfinite().all():
-        raise ArithmeticError("latents are not finite")
-
-
-def _guidance_form(request: GenerationRequest, model: StableDiffusion, replay: RunRecord | None) -> str:
+def _guidance_form(
+    request: GenerationRequest, frames: int, facts: ModelFacts, model: Model, replay: RunRecord | None
+) -> str:
     if replay is not None and (replay.guidance_form == guidance.NONE) == (request.guidance_scale == 1):
         return replay.guidance_form
-    _, _, height, width = model.latent_shape(request.width, request.height)
-    return guidance.choose_form(model.device.torch_device, request.guidance_scale, height * width)
+    pixels = (request.width // model.latent_shrink) * (request.height // model.latent_shrink)
+    if request.is_film and facts.film is not None:
+        pixels *= min(frames, model.window(facts.film.window) or frames)
+    return guidance.choose_form(model.device.torch_device, request.guidance_scale, pixels)
 
 
 def _differences(then: RunRecord, now: RunRecord) -> dict[str, str] | None:

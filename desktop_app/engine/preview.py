@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,8 @@ from desktop_app.core.frames import Frames
 
 INTERVAL = 0.1
 """Seconds between two previews, at least: the eye wants no more, and each one travels to the window."""
+MAX_BYTES = 1 << 20
+"""Of one preview; 16 frames at 512 × 512 px take a fifth of it. Longer and larger films are shown smaller."""
 FIT_SIZE = 128
 """Width and height in px of the pictures the factors are fitted on."""
 FIT_PICTURES = 4
@@ -36,18 +39,28 @@ class Previewer:
         self._last = float("-inf")
 
     def paint(self, estimate: Tensor, *, always: bool = False) -> Frames | None:
-        """``estimate``, (1, channels, height, width) in the denoiser's scale, as one frame of that height and width.
+        """``estimate``, in the denoiser's scale, as frames of its height and width, or smaller: :data:`MAX_BYTES`.
 
-        None when the last preview was too recent, unless ``always``.
+        One frame of (1, channels, height, width), all of (1, channels, frames, height, width). None when the
+        last preview was too recent, unless ``always``.
         """
         now = time.monotonic()
         if not always and now - self._last < INTERVAL:
             return None
         self._last = now
-        rgb = estimate[0].float().permute(1, 2, 0) @ self._factors + self._bias
+        latents = estimate if estimate.dim() == 4 else estimate[0].transpose(0, 1)
+        rgb = _bounded(latents.float()).movedim(1, -1) @ self._factors + self._bias
         pixels = ((rgb + 1) * 127.5).clamp(0, 255).to(torch.uint8).cpu()
-        height, width, _ = pixels.shape
-        return Frames(1, height, width, pixels.numpy().tobytes())
+        count, height, width, _ = pixels.shape
+        return Frames(count, height, width, pixels.numpy().tobytes())
+
+
+def _bounded(latents: Tensor) -> Tensor:
+    """``latents``, (frames, channels, height, width), averaged over squares as large as :data:`MAX_BYTES` asks for."""
+    count, _, height, width = latents.shape
+    side = math.ceil((3 * count * height * width / MAX_BYTES) ** 0.5)
+    side = min(side, height, width)
+    return torch.nn.functional.avg_pool2d(latents, side) if side > 1 else latents
 
 
 def fitted_factors(encode: Callable[[Tensor], Tensor], file: Path) -> PreviewFactors:

@@ -1,7 +1,8 @@
 """Time, memory and cancel latency at the real size of Stable Diffusion 1.5 (random weights), beside stock diffusers.
 
-    python -m tests.benchmark.real_size                  # everything; about six minutes on two cores
+    python -m tests.benchmark.real_size                  # pictures; about six minutes on two cores
     python -m tests.benchmark.real_size --only step load --rounds 5
+    python -m tests.benchmark.real_size --only film      # 8 frames at 256 px with a motion adapter; wants 16 GB
 
 Steps are timed turn by turn in one process over the same weights; loads run in processes of their own, so that peaks of
 memory are theirs alone. Stop other work first: ratios bear a busy machine, latencies do not.
@@ -26,7 +27,8 @@ import desktop_app.engine.offline  # noqa: F401  (before torch and diffusers)
 
 import torch  # isort: skip
 import tqdm  # isort: skip
-from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel  # isort: skip
+from diffusers import AnimateDiffPipeline, AutoencoderKL, DDIMScheduler, MotionAdapter  # isort: skip
+from diffusers import StableDiffusionPipeline, UNet2DConditionModel  # isort: skip
 from safetensors.torch import save_file  # isort: skip
 from transformers import CLIPTextConfig, CLIPTextModel  # isort: skip
 
@@ -37,7 +39,9 @@ from desktop_app.engine.engine import Engine
 from desktop_app.engine.preview import Previewer, fit
 from tests.tiny_models import tiny_tokenizer
 
-MODEL = "real-size"
+MODEL, MOTION_MODEL = "real-size", "real-motion"
+FRAMES, FILM_SIZE = 8, 256
+USUAL = ("load", "step", "preview", "cancel")
 PROMPT = "a red house on green hills at sunset"
 VOCABULARY = 49408
 LOAD_THEIRS = """
@@ -54,6 +58,29 @@ engine = Engine(models=[Path(folder).parent], cache=Path(folder).parent / "cache
 engine.ready()
 def load():
     engine.warm(Path(folder).name)
+"""
+FILM_THEIRS = """
+import torch
+from diffusers import AnimateDiffPipeline, DDIMScheduler, MotionAdapter
+def load():
+    adapter = MotionAdapter.from_pretrained(folder + "/../real-motion", torch_dtype=torch.float32)
+    pipeline = AnimateDiffPipeline.from_pretrained(folder, motion_adapter=adapter, torch_dtype=torch.float32,
+                                                   local_files_only=True)
+    pipeline("a red house", num_frames=8, width=256, height=256, num_inference_steps=1, output_type="latent")
+    return pipeline
+"""
+FILM_OURS = """
+from pathlib import Path
+from desktop_app.core.control import StopSignal
+from desktop_app.core.events import Decoding
+from desktop_app.engine.engine import Engine
+from tests.benchmark.real_size import film_request
+engine = Engine(models=[Path(folder).parent], cache=Path(folder).parent / "cache", device="cpu")
+engine.ready()
+def load():
+    job = engine.generate(film_request(), StopSignal(), preview=False)
+    next(event for event in job if isinstance(event, Decoding))
+    return job
 """
 LOAD = """
 import json, sys, time
@@ -92,10 +119,8 @@ def write_model(folder: Path, dtype: torch.dtype) -> None:
         )
     parts = {"unet": unet, "vae": vae, "text_encoder": text_encoder}
     for name, module in parts.items():
-        weights = {key: _random(key, value.shape).to(dtype) for key, value in module.state_dict().items()}
-        (folder / name).mkdir(parents=True)
         stem = "model" if name == "text_encoder" else "diffusion_pytorch_model"
-        save_file(weights, folder / name / f"{stem}.safetensors", metadata={"format": "pt"})
+        write_weights(module, folder / name / f"{stem}.safetensors", dtype)
         module.config.to_json_file(
             str(folder / name / "config.json")
         ) if name == "text_encoder" else module.save_config(folder / name)
@@ -111,6 +136,21 @@ def write_model(folder: Path, dtype: torch.dtype) -> None:
     (folder / "model_index.json").write_text(json.dumps(index, sort_keys=True))
 
 
+def write_motion_model(folder: Path, dtype: torch.dtype) -> None:
+    """A motion adapter of the published size with random weights stored in ``dtype``."""
+    with torch.device("meta"):
+        adapter = MotionAdapter()
+    write_weights(adapter, folder / "diffusion_pytorch_model.safetensors", dtype)
+    adapter.save_config(folder)
+
+
+def write_weights(module: torch.nn.Module, file: Path, dtype: torch.dtype) -> None:
+    """Random weights for ``module``."""
+    weights = {key: _random(key, value.shape).to(dtype) for key, value in module.state_dict().items()}
+    file.parent.mkdir(parents=True)
+    save_file(weights, file, metadata={"format": "pt"})
+
+
 def _random(name: str, shape: torch.Size) -> torch.Tensor:
     if len(shape) < 2:
         return torch.ones(shape) if name.endswith("weight") else torch.zeros(shape)
@@ -122,15 +162,19 @@ def request_for(size: int, **changes: Any) -> GenerationRequest:
     return GenerationRequest(model=MODEL, **{**values, **changes})
 
 
+def film_request() -> GenerationRequest:
+    return request_for(FILM_SIZE, kind="film", frames=FRAMES, motion_model=MOTION_MODEL)
+
+
 def median_and_max(values: list[float]) -> str:
     return f"median {statistics.median(values):.3f} s, max {max(values):.3f} s ({len(values)} times)"
 
 
-def bench_load(folder: Path, rounds: int) -> None:
-    """Peak and lasting memory, and seconds, of loading to float32."""
+def bench_load(what: str, theirs: str, ours: str, folder: Path, rounds: int, goal: float) -> None:
+    """Peak and lasting memory, and seconds, of ``load()`` in the scripts ``theirs`` and ``ours``, to float32."""
     found: dict[str, list[dict[str, float]]] = {"diffusers": [], "safelight": []}
     for _ in range(rounds):
-        for name, define in (("diffusers", LOAD_THEIRS), ("safelight", LOAD_OURS)):
+        for name, define in (("diffusers", theirs), ("safelight", ours)):
             script = LOAD.format(define=define)
             done = subprocess.run(
                 [sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=True
@@ -140,21 +184,18 @@ def bench_load(folder: Path, rounds: int) -> None:
         name: {key: statistics.median(run[key] for run in runs) for key in runs[0]} for name, runs in found.items()
     }
     for name, run in middle.items():
-        print(f"load, {name}: {run['seconds']:.1f} s, peak {run['peak']:.0f} MiB, stays {run['stays']:.0f} MiB")
-    ours, theirs = middle["safelight"], middle["diffusers"]
-    print(f"load peak memory ratio: {ours['peak'] / theirs['peak']:.2f} (goal 0.8)")
-    print(f"load peak to what stays: {ours['peak'] / ours['stays']:.2f}")
+        print(f"{what}, {name}: {run['seconds']:.1f} s, peak {run['peak']:.0f} MiB, stays {run['stays']:.0f} MiB")
+    mine, stock = middle["safelight"], middle["diffusers"]
+    print(f"{what} peak memory ratio: {mine['peak'] / stock['peak']:.2f} (goal {goal})")
+    print(f"{what} peak to what stays: {mine['peak'] / mine['stays']:.2f}")
 
 
 def bench_step(engine: Engine, size: int, rounds: int) -> float:
-    """Seconds of a step, ours and theirs in turns over the same weights; returns ours."""
-    model: Any = next(iter(engine._loaded.values()))
+    """Seconds of a step of a picture; returns ours."""
+    model: Any = next(iter(engine.shelf.models.values()))
     pipeline = StableDiffusionPipeline(
-        vae=model.vae,
-        text_encoder=model.text_encoder,
-        tokenizer=model.tokenizer,
+        **stock_parts(model),
         unet=model.unet,
-        scheduler=DDIMScheduler.from_config(model.scheduler_config),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
@@ -164,18 +205,51 @@ def bench_step(engine: Engine, size: int, rounds: int) -> float:
     def theirs() -> None:
         pipeline(PROMPT, width=size, height=size, num_inference_steps=1, guidance_scale=7.0, output_type="latent")
 
-    def ours() -> None:
-        job = engine.generate(request_for(size), StopSignal(), preview=False)
-        next(event for event in job if isinstance(event, Decoding))
-        job.close()
+    return compare("step", theirs, lambda: denoise_only(engine, request_for(size)), rounds)
 
+
+def bench_film(engine: Engine, models: Path, rounds: int) -> None:
+    """Seconds of a step of a film; diffusers copies the layers of U-Net and adapter into a U-Net of its own."""
+    denoise_only(engine, film_request())
+    model: Any = next(iter(engine.shelf.models.values()))
+    adapter = MotionAdapter.from_pretrained(models / MOTION_MODEL, local_files_only=True)
+    pipeline = AnimateDiffPipeline(**stock_parts(model), unet=model.unet, motion_adapter=adapter)
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.unet.requires_grad_(False)
+
+    def theirs() -> None:
+        size = {"num_frames": FRAMES, "width": FILM_SIZE, "height": FILM_SIZE}
+        pipeline(PROMPT, **size, num_inference_steps=1, guidance_scale=7.0, output_type="latent")
+
+    compare("film step", theirs, lambda: denoise_only(engine, film_request()), rounds)
+
+
+def stock_parts(model: Any) -> dict[str, Any]:
+    """What diffusers' pipelines are given of a loaded ``model``, besides its U-Net."""
+    return {
+        "vae": model.autoencoder.module,
+        "text_encoder": model.text.encoder,
+        "tokenizer": model.text.tokenizer,
+        "scheduler": DDIMScheduler.from_config(model.scheduler_config),
+    }
+
+
+def denoise_only(engine: Engine, request: GenerationRequest) -> None:
+    """A job up to its finished latents."""
+    job = engine.generate(request, StopSignal(), preview=False)
+    next(event for event in job if isinstance(event, Decoding))
+    job.close()
+
+
+def compare(what: str, theirs: Callable[[], None], ours: Callable[[], None], rounds: int) -> float:
+    """Prints the seconds that both take, in turns; returns ours."""
     times = [(timed(theirs), timed(ours)) for _ in range(rounds + 1)][1:]  # the first round warms up
     stock, mine = (statistics.median(pair[who][0] for pair in times) for who in (0, 1))
-    print(f"step, diffusers: {stock:.2f} s; safelight: {mine:.2f} s")
+    print(f"{what}, diffusers: {stock:.2f} s; safelight: {mine:.2f} s")
     for clock, name in enumerate(("time", "processor time")):
         ratios = [ours_took[clock] / theirs_took[clock] for theirs_took, ours_took in times]
         listed = ", ".join(f"{ratio:.3f}" for ratio in ratios)
-        print(f"step {name} ratio: {statistics.median(ratios):.3f} of {listed} (goal 1.02)")
+        print(f"{what} {name} ratio: {statistics.median(ratios):.3f} of {listed} (goal 1.02)")
     return mine
 
 
@@ -188,7 +262,7 @@ def timed(work: Callable[[], None]) -> tuple[float, float]:
 
 def bench_preview(engine: Engine, size: int, step: float) -> None:
     """One preview, as a share of a step, and the fit that a model without factors needs once."""
-    model: Any = next(iter(engine._loaded.values()))
+    model: Any = next(iter(engine.shelf.models.values()))
     start = time.perf_counter()
     factors = fit(model.encode_pictures)
     print(f"fitting preview factors, once per model: {time.perf_counter() - start:.2f} s")
@@ -247,25 +321,31 @@ def bench_cancel(engine: Engine, models: Path, size: int, step: float, rounds: i
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", choices=("load", "step", "preview", "cancel"), default=None)
+    parser.add_argument("--only", nargs="+", choices=(*USUAL, "film"), default=USUAL)
     parser.add_argument("--stored", choices=("float16", "float32"), default="float16", help="format of the files")
     parser.add_argument("--size", type=int, default=512, help="width and height in px")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--models", type=Path, help="keep the model in this folder, and use it again")
     options = parser.parse_args()
-    wanted = set(options.only or ("load", "step", "preview", "cancel"))
+    wanted = set(options.only)
     tqdm.tqdm.monitor_interval = 0
     with tempfile.TemporaryDirectory() as temporary:
         models: Path = options.models or Path(temporary)
         if not (models / MODEL / "model_index.json").exists():
             write_model(models / MODEL, getattr(torch, options.stored))
+        if "film" in wanted and not (models / MOTION_MODEL).exists():
+            write_motion_model(models / MOTION_MODEL, getattr(torch, options.stored))
         if "load" in wanted:
-            bench_load(models / MODEL, options.rounds)
+            bench_load("load", LOAD_THEIRS, LOAD_OURS, models / MODEL, options.rounds, goal=0.8)
+        if "film" in wanted:
+            bench_load("film of one step", FILM_THEIRS, FILM_OURS, models / MODEL, options.rounds, goal=1.02)
         if wanted == {"load"}:
             return
         engine = Engine(models=[models], cache=models / "cache", device="cpu")
         engine.warm(MODEL)
         print(f"{engine.ready().run.device_name}, {engine.ready().run.threads} threads, {engine.ready().run.dtype}")
+        if "film" in wanted:
+            bench_film(engine, models, options.rounds)
         step = bench_step(engine, options.size, options.rounds) if wanted & {"step", "preview", "cancel"} else 0.0
         if "preview" in wanted:
             bench_preview(engine, options.size, step)

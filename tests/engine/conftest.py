@@ -7,16 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import tqdm
+from torch import Tensor
 
+from desktop_app.checkpoints.facts import read_model_facts
 from desktop_app.core.control import StopSignal
 from desktop_app.core.events import Event, Picture
-from desktop_app.core.request import GenerationRequest
+from desktop_app.core.request import EXTEND, GenerationRequest
+from desktop_app.engine.device import Device
 from desktop_app.engine.engine import Engine
-from desktop_app.engine.families.stable_diffusion import StableDiffusion
+from desktop_app.engine.guidance import BATCHED, NONE
+from desktop_app.engine.job import Job, make_picture
+from desktop_app.engine.start import Start, as_frames, as_input
 from tests.tiny_models import SIZE, tiny_model
 
 MODEL = "tiny"
+CPU = Device(torch.device("cpu"), "test", torch.float32, 1)
 tqdm.tqdm.monitor_interval = 0  # diffusers' own pipelines, our oracle, would start its monitor thread
 
 
@@ -61,9 +68,9 @@ def pictures(events: list[Event]) -> list[Picture]:
     return [event for event in events if isinstance(event, Picture)]
 
 
-def loaded(engine: Engine) -> StableDiffusion:
+def loaded(engine: Engine) -> Any:
     """The model that the engine used last."""
-    return next(reversed(engine._loaded.values()))
+    return next(reversed(engine.shelf.models.values()))
 
 
 def stop_when(
@@ -77,3 +84,31 @@ def stop_when(
         if reached(event):
             stop.keep() if keep else stop.cancel()
     return events
+
+
+def noisy_pixels(frames: int, width: int = SIZE, seed: int = 0) -> Tensor:
+    """Random frames of :data:`SIZE` px height, (frames, height, width, 3) uint8."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (frames, SIZE, width, 3), dtype=torch.uint8, generator=generator)
+
+
+def start_of(pixels: Tensor, request: GenerationRequest, known: int = 1) -> Start:
+    """What reading a file with these frames gives to ``request``, the last ``known`` of them known if it extends."""
+    extended = request.start_use == EXTEND
+    frames = as_input(as_frames(pixels[-known:] if extended else pixels))
+    return Start(frames, pixels if extended else None, ())
+
+
+def job_for(folder: Path, model: Any, request: GenerationRequest, **options: Any) -> Job:
+    """The job of ``request`` for ``model`` from ``folder``; ``options`` are fields of it, such as a start."""
+    form = NONE if request.guidance_scale == 1 else BATCHED
+    values: dict[str, Any] = {"previewer": None, "enlarger": None, "start": None, "stop": StopSignal(), **options}
+    told = model.encode(model.tokenize(request, form))
+    return Job(request, read_model_facts(folder), model, told, CPU.record(form), **values)
+
+
+def made(job: Job, index: int = 0) -> Tensor:
+    """Pixels of one picture or film of ``job``, (frames, height, width, 3) uint8."""
+    *_, picture = make_picture(job, index)
+    assert isinstance(picture, Picture)
+    return torch.frombuffer(bytearray(picture.frames.data), dtype=torch.uint8).reshape(picture.frames.shape)

@@ -38,7 +38,7 @@ def test_impossible_requests_are_refused_before_anything_is_loaded(models, tmp_p
     engine = Engine(models=[models], cache=tmp_path, device="cpu")
     with pytest.raises(RequestError, match=sentence):
         run(engine, request_for(**changes))
-    assert engine._loaded == {}
+    assert engine.shelf.models == {}
 
 
 def test_an_unknown_model_is_named_with_those_there_are(engine):
@@ -97,12 +97,12 @@ def test_a_negative_prompt_that_is_not_read_is_not_called_cut(engine):
 def test_markers_in_the_text_are_read_as_text(engine):
     run(engine, request_for(steps=1))
     model = loaded(engine)
-    ids = model.tokenize("red <|endoftext|> boat <|startoftext|>").ids[0].tolist()
-    end, start = model.tokenizer.eos_token_id, model.tokenizer.bos_token_id
+    ids = model.text.tokens("red <|endoftext|> boat <|startoftext|>").ids[0].tolist()
+    end, start = model.text.tokenizer.eos_token_id, model.text.tokenizer.bos_token_id
     words = ids[1 : ids.index(end)]
     assert len(words) > 10
     assert start not in words
-    assert model.tokenizer.convert_tokens_to_ids("boat</w>") in words
+    assert model.text.tokenizer.convert_tokens_to_ids("boat</w>") in words
 
 
 def test_a_model_whose_numbers_overflow_says_so(models, tmp_path):
@@ -128,7 +128,7 @@ def test_running_out_of_memory_is_said_in_words(engine, monkeypatch):
     def full(*arguments, **options):
         return torch.empty(2**50, dtype=torch.uint8)
 
-    monkeypatch.setattr("desktop_app.engine.engine.denoise", full)
+    monkeypatch.setattr("desktop_app.engine.job.denoise", full)
     with pytest.raises(AppError, match="not enough memory"):
         run(engine, request_for())
     monkeypatch.undo()

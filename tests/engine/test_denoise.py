@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from desktop_app.core.catalog import SCHEDULERS
-from desktop_app.engine.denoise import denoise, denoised_estimate
+from desktop_app.engine.denoise import denoise, denoised_estimate, skipped_steps
 from desktop_app.engine.schedulers import build_scheduler
 from tests.engine.test_schedulers import config
 
@@ -121,3 +121,72 @@ def test_inference_mode_does_not_leak_to_the_consumer():
     assert not torch.is_inference_mode_enabled()
     loop.close()
     assert not torch.is_inference_mode_enabled()
+
+
+def lookup(key: str, kind: str, prediction_type: str = "epsilon") -> Any:
+    return build_scheduler(key, kind, config(prediction_type=prediction_type), STEPS, "test")
+
+
+def mixture(model_input: Tensor, clean: Tensor, noise: Tensor) -> tuple[float, float, float]:
+    """(alpha, sigma, largest deviation) of ``model_input`` as alpha · clean + sigma · noise, by least squares."""
+    parts = torch.stack([clean.flatten(), noise.flatten()], dim=1).double()
+    solved = torch.linalg.lstsq(parts, model_input.flatten().double()[:, None]).solution
+    alpha, sigma = solved.flatten().tolist()
+    return alpha, sigma, float((parts @ solved - model_input.flatten().double()[:, None]).abs().max())
+
+
+@pytest.mark.parametrize(("key", "kind"), sorted({case[:2] for case in CASES}))
+def test_known_frames_are_seen_at_the_noise_level_of_every_evaluation(key, kind):
+    """The level is told from the table of the training schedule, which no scheduler's step had a hand in."""
+    draw = torch.Generator().manual_seed(5)
+    known, noise = torch.randn(1, 4, 2, 8, 8, generator=draw), torch.randn(1, 4, 5, 8, 8, generator=draw)
+    alphas, seen = lookup(key, kind).alphas_cumprod, []
+
+    def watching(model_input: Tensor, t: Tensor) -> Tensor:
+        alpha, sigma, deviation = mixture(model_input[:, :, :2], known, noise[:, :, :2])
+        assert deviation < 1e-4
+        assert alpha**2 + sigma**2 == pytest.approx(1, abs=1e-4)
+        table = alphas[int(t) : int(t) + 2] ** 0.5
+        rounding = 0.02 if kind == "karras" else 2e-3  # Karras sigmas fall between whole timesteps
+        assert float(table.min()) - rounding <= alpha <= float(table.max()) + rounding
+        seen.append(alpha)
+        return noisy_network(model_input, t)
+
+    generator = torch.Generator().manual_seed(0)
+    states = list(denoise(watching, lookup(key, kind), noise, STEPS, generator, known=known))
+    assert seen[0] < 0.2 < seen[-1]
+    assert len(states) == len(seen) >= STEPS
+    assert all(torch.equal(state.estimate[:, :, :2], known) for state in states)
+    assert torch.equal(states[-1].latents[:, :, :2], known)
+    assert not torch.equal(states[-1].latents[:, :, 2:4], known)
+
+
+@pytest.mark.parametrize("strength", [0.34, 0.5, 1.0])
+@pytest.mark.parametrize(("key", "kind"), sorted({case[:2] for case in CASES}))
+def test_a_start_is_noised_as_the_first_step_taken_expects(key, kind, strength):
+    draw = torch.Generator().manual_seed(5)
+    start, noise = torch.randn(2, 1, 4, 8, 8, generator=draw)
+    alphas, seen = lookup(key, kind).alphas_cumprod, []
+
+    def watching(model_input: Tensor, t: Tensor) -> Tensor:
+        seen.append((mixture(model_input, start, noise), t))
+        return noisy_network(model_input, t)
+
+    generator = torch.Generator().manual_seed(0)
+    states = list(denoise(watching, lookup(key, kind), noise, STEPS, generator, start=start, strength=strength))
+    (alpha, _, deviation), t = seen[0]
+    assert deviation < 1e-4
+    assert alpha == pytest.approx(float(alphas[int(t)] ** 0.5), abs=0.02 if kind == "karras" else 2e-3)
+    assert states[0].step == skipped_steps(STEPS, strength) + (0 if key == "heun" and len(states) > 1 else 1)
+    assert states[-1].step == STEPS
+
+
+def test_a_start_at_strength_zero_takes_no_step():
+    generator, start = torch.Generator().manual_seed(0), torch.ones(1, 4, 8, 8)
+    loop = denoise(noisy_network, lookup("ddim", "default"), start, STEPS, generator, start=start, strength=0)
+    assert list(loop) == []
+
+
+@pytest.mark.parametrize(("steps", "strength", "skipped"), [(20, 0, 20), (20, 1, 0), (20, 0.7, 6), (3, 0.3, 3)])
+def test_skipped_steps(steps, strength, skipped):
+    assert skipped_steps(steps, strength) == skipped

@@ -143,11 +143,11 @@ def test_a_changed_model_is_loaded_anew_and_old_ones_leave(tmp_path):
     engine = Engine(models=[tmp_path], cache=tmp_path / "cache", device="cpu")
     made = [pictures(run(engine, request_for(model=f"m{seed}")))[0].frames for seed in range(3)]
     assert len(set(made)) == 3
-    assert len(engine._loaded) == 2
+    assert len(engine.shelf.models) == 2
     tiny_model(tmp_path / "m2", seed=0)
     assert pictures(run(engine, request_for(model="m2")))[0].frames == made[0]
     engine.release()
-    assert engine._loaded == {}
+    assert engine.shelf.models == {}
     assert pictures(run(engine, request_for(model="m1")))[0].frames == made[1]
 
 

@@ -62,7 +62,7 @@ def test_a_finished_picture_is_enlarged_without_denoising_it_again(engine, large
     events = run(fresh, LARGE, source=small)
     assert [type(event) for event in events if not isinstance(event, Loading)] == [Decoding, Picture, Finished]
     assert {event.what for event in events if isinstance(event, Loading)} == {"enlarger"}
-    assert fresh._loaded == {}
+    assert fresh.shelf.models == {}
     (picture,) = pictures(events)
     assert picture.frames == whole.frames
     assert picture.result == replace(small.result, request=LARGE, seconds=picture.result.seconds)
@@ -97,8 +97,8 @@ def test_cancel_is_heard_between_pieces_and_inside_one(engine):
     wide = replace(REQUEST, width=512)
     (small,) = pictures(run(engine, wide))
     run(engine, replace(wide, enlarge=4), source=small)
-    assert engine._enlarger is not None
-    network = engine._enlarger[1]
+    assert engine.shelf._enlarger is not None
+    network = engine.shelf._enlarger[1]
     convolutions = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
     for stop_at in (1, len(convolutions), len(convolutions) + 1):  # inside the first piece, at its end, in the second
         stop, ran = StopSignal(), []
@@ -120,14 +120,14 @@ def test_cancel_is_heard_between_pieces_and_inside_one(engine):
 
 def test_cancel_reaches_the_enlarger_at_the_end_of_a_picture(engine):
     run(engine, LARGE)
-    assert engine._enlarger is not None
+    assert engine.shelf._enlarger is not None
     stop = StopSignal()
-    handle = engine._enlarger[1].register_forward_pre_hook(lambda *_: stop.cancel())
+    handle = engine.shelf._enlarger[1].register_forward_pre_hook(lambda *_: stop.cancel())
     events = list(engine.generate(LARGE, stop))
     handle.remove()
     assert isinstance(events[-1], Cancelled)
     assert not pictures(events)
-    assert hooks(engine._enlarger[1]) == 0
+    assert hooks(engine.shelf._enlarger[1]) == 0
 
 
 def test_a_changed_enlarger_is_read_anew_and_release_forgets_it(tmp_path):
@@ -139,7 +139,7 @@ def test_a_changed_enlarger_is_read_anew_and_release_forgets_it(tmp_path):
     (after,) = pictures(run(engine, LARGE))
     assert before.frames != after.frames
     engine.release()
-    assert engine._enlarger is None
+    assert engine.shelf._enlarger is None
 
 
 def test_a_model_without_one_refuses(models, tmp_path):

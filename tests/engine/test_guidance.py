@@ -25,7 +25,7 @@ def model(engine: Engine):
 @pytest.mark.parametrize("scale", [0.0, 1.5, 7.0])
 def test_two_passes_equal_one_batch(model, scale):
     with torch.inference_mode():
-        conditioning = model.encode(model.tokenize("a red house"), model.tokenize("night"))
+        conditioning = model.encode(model.tokenize(request_for(negative_prompt="night"), BATCHED))
         x = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
         for t in (999, 500, 1):
             batched, separate = (

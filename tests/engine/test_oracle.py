@@ -24,13 +24,12 @@ from diffusers import (
 from desktop_app.core.catalog import SCHEDULERS
 from desktop_app.core.result import RunRecord
 from desktop_app.engine.denoise import denoise
-from desktop_app.engine.device import Device
 from desktop_app.engine.engine import Engine
 from desktop_app.engine.families.stable_diffusion import StableDiffusion
-from desktop_app.engine.guidance import BATCHED, NONE, guided
+from desktop_app.engine.guidance import BATCHED, NONE
 from desktop_app.engine.schedulers import build_scheduler
-from tests.engine.conftest import MODEL, pictures, request_for, run
-from tests.tiny_models import SIZE, tiny_model
+from tests.engine.conftest import CPU, MODEL, pictures, request_for, run
+from tests.tiny_models import SIZE, loaded, tiny_model
 
 PROMPT, NEGATIVE, SEED, STEPS = "a red house on green hills", "night", 7, 4
 ORACLE: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -46,7 +45,6 @@ ORACLE: dict[str, tuple[Any, dict[str, Any]]] = {
 }
 """Written out a second time, as a user of diffusers would choose them."""
 CASES = [(key, kind) for key, facts in SCHEDULERS.items() for kind in facts.schedule_types]
-CPU = Device(torch.device("cpu"), "test", torch.float32, 1)
 
 
 def diffusers_pipeline(folder: Path) -> StableDiffusionPipeline:
@@ -54,17 +52,22 @@ def diffusers_pipeline(folder: Path) -> StableDiffusionPipeline:
         folder, local_files_only=True, safety_checker=None, requires_safety_checker=False
     )
     pipeline.set_progress_bar_config(disable=True)
+    for module in (pipeline.text_encoder, pipeline.unet, pipeline.vae):
+        module.requires_grad_(False)
     return pipeline
 
 
 class Pair:
-    """diffusers' pipeline and our model over the same weights."""
+    """diffusers' pipeline and our model over the same weights.
+
+    The pipeline's weights are frozen as ours are: torch multiplies by weights that could be trained in another order.
+    """
 
     def __init__(self, folder: Path, prediction_type: str) -> None:
         tiny_model(folder, prediction_type=prediction_type)
         self.pipeline = diffusers_pipeline(folder)
         self.config = self.pipeline.scheduler.config
-        self.model = _returned(StableDiffusion.load(folder, CPU, lambda: None))
+        self.model = loaded(StableDiffusion.load(folder, CPU, lambda: None))
 
     def theirs(self, key: str, kind: str, guidance_scale: float) -> torch.Tensor:
         cls, changes = ORACLE[key]
@@ -82,24 +85,18 @@ class Pair:
         ).images
 
     def ours(self, key: str, kind: str, guidance_scale: float) -> torch.Tensor:
-        negative = None if guidance_scale == 1 else self.model.tokenize(NEGATIVE)
-        conditioning = self.model.encode(self.model.tokenize(PROMPT), negative)
         form = NONE if guidance_scale == 1 else BATCHED
-        predict = guided(self.model.evaluate, conditioning, guidance_scale, form)
+        request = request_for(
+            prompt=PROMPT, negative_prompt=NEGATIVE, width=SIZE + 32, guidance_scale=guidance_scale, steps=STEPS
+        )
+        conditioning = self.model.encode(self.model.tokenize(request, form))
         scheduler = build_scheduler(key, kind, self.model.scheduler_config, STEPS, "tiny")
         generator = torch.Generator().manual_seed(SEED)
-        noise = torch.randn(self.model.latent_shape(SIZE + 32, SIZE), generator=generator)
+        predict = self.model.predictor(conditioning, request, form, None, generator)
+        noise = self.model.noise(request, generator)
         *_, last = denoise(predict, scheduler, noise, STEPS, generator)
         assert last.step == STEPS
         return last.latents
-
-
-def _returned(generator: Any) -> Any:
-    try:
-        while True:
-            next(generator)
-    except StopIteration as end:
-        return end.value
 
 
 @pytest.fixture(scope="module")

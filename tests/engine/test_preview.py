@@ -37,6 +37,40 @@ def test_colours_and_shape():
     assert pixels[0, 1, 0].tolist() == [127, 127, 255]
 
 
+def test_a_film_shows_all_its_frames_in_order():
+    film = torch.zeros(1, 4, 3, 2, 3)
+    film[0, 0, 0], film[0, 1, 1], film[0, 2, 2] = 1, 1, 1
+    frames = Previewer(IDENTITY, CPU).paint(film, always=True)
+    pixels = numpy.frombuffer(frames.data, "uint8").reshape(frames.shape)
+    assert frames.shape == (3, 2, 3, 3)
+    assert [pixels[index].max(axis=(0, 1)).tolist() for index in range(3)] == [
+        [255, 127, 127], [127, 255, 127], [127, 127, 255]
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("frames", "height", "width", "shape"),
+    [(16, 64, 64, (16, 64, 64)), (64, 72, 128, (64, 36, 64)), (512, 64, 65, (512, 21, 21)), (3, 900, 1, (3, 900, 1))],
+)
+def test_long_films_are_shown_smaller_with_all_their_frames(frames, height, width, shape):
+    film = torch.zeros(1, 4, frames, height, width)
+    film[:, 0, ::2] = 1
+    painted = Previewer(IDENTITY, CPU).paint(film, always=True)
+    assert painted.shape == (*shape, 3)
+    assert len(painted.data) <= preview.MAX_BYTES
+    first = numpy.frombuffer(painted.data, "uint8").reshape(painted.shape)[:, 0, 0, 0]
+    assert first.tolist() == [255 if frame % 2 == 0 else 127 for frame in range(frames)]
+
+
+def test_a_smaller_preview_is_an_average():
+    film = torch.rand(1, 4, 400, 64, 64, generator=torch.Generator().manual_seed(0)) - 0.5
+    painted = Previewer(IDENTITY, CPU).paint(film, always=True)
+    assert painted.shape == (400, 21, 21, 3)
+    pixels = numpy.frombuffer(painted.data, "uint8").reshape(painted.shape)
+    mean = (float(film[0, 1, 7, 3:6, 6:9].mean()) + 1) * 127.5
+    assert pixels[7, 1, 2, 1] == pytest.approx(mean, abs=1)
+
+
 def test_the_rate_is_capped_but_the_last_step_always_shows(monkeypatch):
     clock = [0.0]
     monkeypatch.setattr(preview.time, "monotonic", lambda: clock[0])

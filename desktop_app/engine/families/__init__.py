@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from desktop_app.engine.families.stable_diffusion import StableDiffusion
+from desktop_app.engine.families.stable_video_diffusion import StableVideoDiffusion
+from desktop_app.engine.families.text_to_video import TextToVideo
+from desktop_app.engine.model import Load
 
-FAMILIES: dict[str, type[StableDiffusion]] = {
-    "stable-diffusion": StableDiffusion,
+FAMILIES: dict[str, Load] = {
+    "stable-diffusion": StableDiffusion.load,
+    "stable-video-diffusion": StableVideoDiffusion.load,
+    "text-to-video": TextToVideo.load,
 }
+"""How each is loaded. Motion adapters, which need a picture model first, are loaded by the shelf."""

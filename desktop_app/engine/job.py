@@ -1,0 +1,147 @@
+"""One picture or film of a job, from its seed to its pixels."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from desktop_app.core.catalog import ModelFacts
+from desktop_app.core.control import StopSignal
+from desktop_app.core.events import Decoding, Denoising, Event, Picture
+from desktop_app.core.request import EXTEND, GenerationRequest
+from desktop_app.core.result import Result, RunRecord
+from desktop_app.engine.chunks import in_chunks
+from desktop_app.engine.denoise import denoise, skipped_steps
+from desktop_app.engine.enlarger import Enlarger, enlarge
+from desktop_app.engine.guidance import Predict
+from desktop_app.engine.interrupt import check
+from desktop_app.engine.model import Model
+from desktop_app.engine.preview import Previewer
+from desktop_app.engine.schedulers import build_scheduler
+from desktop_app.engine.start import Start, as_frames
+from desktop_app.engine.windows import windowed
+
+ENLARGE_CHUNK = 4
+"""Frames enlarged together, memory permitting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What all pictures or films of one request share."""
+
+    request: GenerationRequest
+    facts: ModelFacts
+    model: Model
+    conditioning: Any
+    run: RunRecord
+    previewer: Previewer | None
+    enlarger: Enlarger | None
+    start: Start | None
+    stop: StopSignal
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """What :func:`denoise` is given for one picture or film; latents in the shapes that it takes."""
+
+    predict: Predict
+    noise: Tensor
+    start: Tensor | None = None
+    known: Tensor | None = None
+
+
+def make_picture(job: Job, index: int) -> Iterator[Event]:
+    """Picture or film ``index`` of the job, from its own seed alone, so that a batch equals single runs.
+
+    An extended film is the whole start film, fitted to the request's size, and after it the new frames.
+    """
+    request, stop = job.request.single(index), job.stop
+    config = job.model.scheduler_config
+    scheduler = build_scheduler(request.scheduler, request.schedule_type, config, request.steps, job.facts.name)
+    generator = torch.Generator().manual_seed(request.seed)  # on the CPU: the same noise on every device
+    started = time.monotonic()
+    setting = _set_up(job, request, generator)
+    step = 0 if setting.start is None else skipped_steps(request.steps, request.strength)
+    latents = setting.noise if setting.start is None else setting.start
+    yield Denoising(index, job.request.count, step, request.steps)
+    for state in denoise(
+        setting.predict,
+        scheduler,
+        setting.noise,
+        request.steps,
+        generator,
+        start=setting.start,
+        strength=request.strength,
+        known=setting.known,
+    ):
+        check(stop)
+        keeping = stop.kept and state.step < request.steps
+        latents = state.estimate if keeping else state.latents
+        _require_finite(latents)
+        if state.step > step:
+            step = state.step
+            last = keeping or step == request.steps
+            preview = job.previewer.paint(state.estimate, always=last) if job.previewer else None
+            yield Denoising(index, job.request.count, step, request.steps, preview)
+        if keeping:
+            break
+    yield Decoding(index)
+    pixels = _finish(job, latents)
+    result = Result(request=request, run=job.run, seconds=round(time.monotonic() - started, 3), steps_done=step)
+    yield Picture(index, as_frames(pixels), result)
+
+
+def frames_seen(request: GenerationRequest, start: Start | None) -> int:
+    """Frames of the film that the model sees: the new ones and those it knows before them."""
+    return request.frames + (len(start.frames) if start is not None and request.start_use == EXTEND else 0)
+
+
+def _set_up(job: Job, request: GenerationRequest, generator: torch.Generator) -> _Setting:
+    """Draws from ``generator`` in the order of diffusers' pipelines: the start's latents first, then the noise."""
+    model, start, film = job.model, job.start, job.facts.film
+    request = replace(request, frames=frames_seen(request, start))
+    extended = request.start_use == EXTEND
+    films_start = film is not None and film.needs_start
+    picture = start.frames[:1] if start is not None and films_start else None
+    predict = model.predictor(job.conditioning, request, job.run.guidance_form, picture, generator)
+    if request.is_film and film is not None and (window := model.window(film.window)) is not None:
+        predict = windowed(predict, request.frames, window, loop=request.loop and not extended)
+    if start is None or films_start:
+        return _Setting(predict, model.noise(request, generator))
+    if extended:
+        known = model.encode_pictures(start.frames).transpose(0, 1)[None]
+        return _Setting(predict, model.noise(request, generator), known=known)
+    latents = model.encode_start(start.frames, generator)
+    return _Setting(predict, model.start_noise(request, generator), start=latents)
+
+
+def _finish(job: Job, latents: Tensor) -> Tensor:
+    """The finished frames of ``latents``, (frames, height, width, 3) uint8 on the CPU."""
+    request, model, start, film = job.request, job.model, job.start, job.facts.film
+    pixels = _decoded_film(job, latents) if request.is_film else model.decode(latents)
+    if job.enlarger is not None:
+        pixels = in_chunks(partial(enlarge, job.enlarger), pixels, 0, ENLARGE_CHUNK, job.stop)
+    if start is not None and start.before is not None:
+        return torch.cat([start.before, pixels])
+    if request.is_film and request.loop and film is not None and model.window(film.window) is None:
+        return torch.cat([pixels, pixels[1:-1].flip(0)])  # there and back
+    return pixels
+
+
+def _decoded_film(job: Job, latents: Tensor) -> Tensor:
+    """The new frames of the film, without those that the model knew before them."""
+    film, new = job.facts.film, job.request.frames
+    if film is None or not film.needs_start:  # a decoder that sees each frame by itself
+        latents = latents[:, :, -new:]
+    return in_chunks(job.model.decode, latents, 2, job.model.decode_chunk, job.stop)[-new:]
+
+
+def _require_finite(latents: Tensor) -> None:
+    if not latents.isfinite().all():
+        raise ArithmeticError("latents are not finite")

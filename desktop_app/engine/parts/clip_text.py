@@ -1,0 +1,109 @@
+"""The text half of models that are told by CLIP's text encoder (Radford et al. 2021) what to draw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers.models.clip.configuration_clip import CLIPTextConfig
+from transformers.models.clip.modeling_clip import CLIPTextModel
+from transformers.models.clip.tokenization_clip import CLIPTokenizer
+
+from desktop_app.core.events import Loading
+from desktop_app.core.messages import Message
+from desktop_app.core.request import GenerationRequest
+from desktop_app.engine.guidance import NONE, Conditioning
+from desktop_app.engine.loading import Part, WeightReader, build_empty, load_tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Token ids and attention mask, each (1, tokens), and how many words of the text were left out."""
+
+    ids: Tensor
+    mask: Tensor
+    words_cut: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenisedTexts:
+    """What a request says; ``negative`` is None where guidance is off."""
+
+    prompt: Tokens
+    negative: Tokens | None
+
+    @property
+    def notices(self) -> list[Message]:
+        """What was left out of the texts."""
+        texts = (("prompt.cut", self.prompt), ("negative-prompt.cut", self.negative))
+        return [Message(id, {"words": tokens.words_cut}) for id, tokens in texts if tokens and tokens.words_cut]
+
+
+@dataclass(frozen=True, slots=True)
+class ClipText:
+    """Tokenizer and text encoder of one model."""
+
+    part: Part
+    tokenizer: CLIPTokenizer
+    encoder: nn.Module
+    masks_padding: bool
+    """Whether the text encoder hides padding from itself; that of Stable Diffusion does not."""
+    max_tokens: int
+    """The text encoder reads so many, start and end marker included."""
+
+    @classmethod
+    def empty(cls, folder: Path) -> ClipText:
+        """That of the diffusers folder ``folder``, its weights still to be filled in. Raises ``AppError``."""
+        part = Part(folder, "text_encoder", "model")
+        encoder: Any = build_empty(part, lambda config: CLIPTextModel(CLIPTextConfig.from_dict(config)))
+        tokenizer = load_tokenizer(folder, encoder.config.vocab_size)
+        masks_padding = getattr(encoder.config, "use_attention_mask", False)
+        max_tokens = min(tokenizer.model_max_length, encoder.config.max_position_embeddings)
+        return cls(part, tokenizer, encoder, masks_padding, max_tokens)
+
+    def fill(self, reader: WeightReader, where: torch.device, dtype: torch.dtype) -> Iterator[Loading]:
+        """Read the weights. Raises ``AppError``."""
+        yield from reader.fill(self.encoder, self.part, where, dtype, _today)
+        self.encoder.to(where)  # buffers, which are computed and not stored
+
+    def tokenize(self, request: GenerationRequest, form: str) -> TokenisedTexts:
+        """The texts of ``request``; the negative one counts only where the guidance ``form`` uses it."""
+        negative = None if form == NONE else self.tokens(request.negative_prompt)
+        return TokenisedTexts(self.tokens(request.prompt), negative)
+
+    def tokens(self, text: str) -> Tokens:
+        """Token ids of ``text``, cut at the encoder's limit. Markers such as "<|endoftext|>" are read as text."""
+        whole = self.tokenizer(
+            text, add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=True, verbose=False
+        )
+        room = self.max_tokens - 2
+        cut = text[whole["offset_mapping"][room][0] :] if len(whole["input_ids"]) > room else ""
+        padded = self.tokenizer(
+            text,
+            padding="max_length",
+            max_length=self.max_tokens,
+            truncation=True,
+            return_tensors="pt",
+            split_special_tokens=True,
+        )
+        return Tokens(padded.input_ids, padded.attention_mask, len(cut.split()))
+
+    @torch.inference_mode()
+    def encode(self, texts: TokenisedTexts, dtype: torch.dtype) -> Conditioning:
+        """Text embeddings as diffusers' ``encode_prompt`` makes them, in ``dtype``."""
+        negative = self._embed(texts.negative).to(dtype) if texts.negative else None
+        return Conditioning(self._embed(texts.prompt).to(dtype), negative)
+
+    def _embed(self, tokens: Tokens) -> Tensor:
+        where = next(self.encoder.parameters()).device
+        mask = tokens.mask.to(where) if self.masks_padding else None
+        return self.encoder(tokens.ids.to(where), attention_mask=mask)[0]
+
+
+def _today(name: str) -> str:
+    """transformers 5 dropped the prefix that earlier files carry."""
+    return name.removeprefix("text_model.")

@@ -1,0 +1,95 @@
+"""What all text-told latent diffusion models have in common: text encoder, U-Net, autoencoder, scheduler config."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from desktop_app.core.errors import AppError
+from desktop_app.core.events import Loading
+from desktop_app.core.request import GenerationRequest
+from desktop_app.engine.device import Device
+from desktop_app.engine.guidance import Conditioning, Predict, guided
+from desktop_app.engine.loading import Part, WeightReader, build_empty, count_weights, read_json
+from desktop_app.engine.parts.autoencoder import Autoencoder
+from desktop_app.engine.parts.clip_text import ClipText, TokenisedTexts
+
+
+@dataclass
+class LatentDiffusion:
+    """One loaded model, on one device: the half of :class:`desktop_app.engine.model.Model` that never differs."""
+
+    device: Device
+    text: ClipText
+    unet: Any
+    autoencoder: Autoencoder
+    scheduler_config: dict[str, Any]
+
+    @property
+    def modules(self) -> tuple[nn.Module, ...]:
+        return (self.text.encoder, self.unet, self.autoencoder.module)
+
+    @property
+    def latent_shrink(self) -> int:
+        return self.autoencoder.shrink
+
+    def tokenize(self, request: GenerationRequest, form: str) -> TokenisedTexts:
+        return self.text.tokenize(request, form)
+
+    def encode(self, texts: TokenisedTexts) -> Conditioning:
+        return self.text.encode(texts, self.device.dtype)
+
+    def predictor(
+        self,
+        conditioning: Conditioning,
+        request: GenerationRequest,
+        form: str,
+        start: Tensor | None,
+        generator: torch.Generator,
+    ) -> Predict:
+        return guided(self.evaluate, conditioning, request.guidance_scale, form)
+
+    def evaluate(self, model_input: Tensor, t: Tensor, embeddings: Tensor) -> Tensor:
+        """One evaluation of the U-Net; float32 in and out, whatever its own dtype."""
+        model_input = model_input.to(self.device.dtype)
+        return self.unet(model_input, t, encoder_hidden_states=embeddings, return_dict=False)[0].float()
+
+    def encode_pictures(self, pictures: Tensor) -> Tensor:
+        return self.autoencoder.mean(pictures)
+
+
+M = TypeVar("M", bound=LatentDiffusion)
+
+
+def load_parts(
+    cls: type[M],
+    build_unet: Callable[[dict[str, Any]], Any],
+    folder: Path,
+    device: Device,
+    check: Callable[[], None],
+) -> Generator[Loading, None, M]:
+    """Load the diffusers folder ``folder`` as a ``cls``; ``check`` may raise between tensors. Raises ``AppError``.
+
+    Text encoder and autoencoder leave float32 for float16 only: bfloat16 has too few digits for 256 shades, and where
+    it is used, on a CPU, they take a small part of the time.
+    """
+    where = device.torch_device
+    dtype = device.dtype if device.dtype == torch.float16 else torch.float32
+    scheduler_config = read_json(folder, "scheduler/scheduler_config.json")
+    unet_part = Part(folder, "unet", "diffusion_pytorch_model")
+    text = ClipText.empty(folder)
+    unet = build_empty(unet_part, build_unet)
+    autoencoder = Autoencoder.empty(folder)
+    if unet.config.in_channels != autoencoder.channels:
+        raise AppError("model.family", model=folder.name, kind=f"U-Net with {unet.config.in_channels} inputs")
+    reader = WeightReader(count_weights([text.part, unet_part, autoencoder.part]), check)
+    yield from text.fill(reader, where, dtype)
+    yield from reader.fill(unet, unet_part, where, device.dtype, str)
+    unet.to(where)  # buffers, which are computed and not stored
+    yield from autoencoder.fill(reader, where, dtype)
+    return cls(device, text, unet, autoencoder, scheduler_config)

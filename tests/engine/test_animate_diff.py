@@ -1,0 +1,276 @@
+"""Films of a picture model with a motion adapter: diffusers' AnimateDiff pipelines are the oracle, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+import torch
+from diffusers import AnimateDiffPipeline, AnimateDiffVideoToVideoPipeline, MotionAdapter, UNetMotionModel
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from PIL import Image
+
+from desktop_app.core.errors import AppError
+from desktop_app.core.events import Loading
+from desktop_app.core.frames import Frames
+from desktop_app.core.result import RunRecord
+from desktop_app.engine.denoise import denoise
+from desktop_app.engine.engine import Engine
+from desktop_app.engine.families.animate_diff import AnimateDiff, animated
+from desktop_app.engine.families.stable_diffusion import StableDiffusion
+from desktop_app.engine.guidance import BATCHED, NONE, TWO_PASS
+from desktop_app.engine.schedulers import build_scheduler
+from desktop_app.engine.start import as_input
+from tests.engine.conftest import CPU, pictures, request_for, run
+from tests.engine.test_oracle import CASES, NEGATIVE, ORACLE, PROMPT, SEED, STEPS, Pair
+from tests.tiny_models import SIZE, add_motion_adapter, loaded, tiny_model, tiny_motion_adapter, tiny_pipeline
+
+FRAMES = 5
+POSTCARD = Path(__file__).parents[2] / "resources" / "models" / "postcard"
+
+
+class FilmPair(Pair):
+    """diffusers' pipelines and our model over the same weights and the same adapter."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "epsilon")
+        self.adapter = add_motion_adapter(folder)
+        self.film = loaded(AnimateDiff.load(self.model, folder / "motion_adapter", lambda: None))
+
+    def theirs(self, key: str, kind: str, guidance_scale: float, **options: Any) -> torch.Tensor:
+        cls, changes = ORACLE[key]
+        karras = {"use_karras_sigmas": True} if kind == "karras" else {}
+        pipeline_class = AnimateDiffVideoToVideoPipeline if "video" in options else AnimateDiffPipeline
+        pipe = self.pipeline
+        pipeline = pipeline_class(
+            pipe.vae, pipe.text_encoder, pipe.tokenizer, pipe.unet, self.adapter,
+            cls.from_config(self.config, **changes, **karras),
+        )  # fmt: skip
+        pipeline.unet.requires_grad_(False)  # frozen like the others; the pipeline built it anew
+        pipeline.set_progress_bar_config(disable=True)
+        return pipeline(
+            prompt=PROMPT,
+            negative_prompt=NEGATIVE,
+            width=SIZE + 32,
+            height=SIZE,
+            num_inference_steps=STEPS,
+            guidance_scale=guidance_scale,
+            generator=torch.Generator().manual_seed(SEED),
+            **{"output_type": "latent", **options},
+            **({} if "video" in options else {"num_frames": FRAMES}),
+        ).frames
+
+    def ours(self, key: str, kind: str, guidance_scale: float, start: Any = None, strength: float = 1) -> torch.Tensor:
+        form = NONE if guidance_scale == 1 else BATCHED
+        request = request_for(
+            prompt=PROMPT, negative_prompt=NEGATIVE, width=SIZE + 32, guidance_scale=guidance_scale, steps=STEPS,
+            kind="film", frames=FRAMES,
+        )  # fmt: skip
+        conditioning = self.film.encode(self.film.tokenize(request, form))
+        scheduler = build_scheduler(key, kind, self.film.scheduler_config, STEPS, "tiny")
+        generator = torch.Generator().manual_seed(SEED)
+        predict = self.film.predictor(conditioning, request, form, None, generator)
+        latents = None if start is None else self.film.encode_start(start, generator)
+        noise = self.film.noise(request, generator) if start is None else self.film.start_noise(request, generator)
+        *_, last = denoise(predict, scheduler, noise, STEPS, generator, start=latents, strength=strength)
+        assert last.step == STEPS
+        return last.latents
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilmPair]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield FilmPair(tmp_path_factory.mktemp("films") / "tiny")
+    torch.set_num_threads(threads)
+
+
+def noisy_frames(count: int = FRAMES, seed: int = 0) -> list[Image.Image]:
+    pixels = numpy.random.default_rng(seed).integers(0, 256, (count, SIZE, SIZE + 32, 3), "uint8")
+    return [Image.fromarray(frame) for frame in pixels]
+
+
+def as_start(frames: list[Image.Image]) -> torch.Tensor:
+    return as_input(Frames(len(frames), SIZE, SIZE + 32, b"".join(frame.tobytes() for frame in frames)))
+
+
+@pytest.mark.parametrize(("key", "kind"), CASES)
+def test_film_latents_equal_diffusers_bit_for_bit(pair, key, kind):
+    theirs = pair.theirs(key, kind, 6.0)
+    assert theirs.shape == (1, 4, FRAMES, SIZE // 8, SIZE // 8 + 4)
+    assert torch.equal(pair.ours(key, kind, 6.0), theirs)
+
+
+def test_film_latents_equal_diffusers_without_guidance(pair):
+    assert torch.equal(pair.ours("ddim", "default", 1), pair.theirs("ddim", "default", 1))
+
+
+@pytest.mark.parametrize("strength", [0.3, 0.5, 1.0])
+@pytest.mark.parametrize("key", sorted(ORACLE))
+def test_a_film_drawn_anew_equals_diffusers(pair, key, strength):
+    video = noisy_frames()
+    theirs = pair.theirs(key, "default", 6.0, video=video, strength=strength)
+    assert torch.equal(pair.ours(key, "default", 6.0, as_start(video), strength), theirs)
+
+
+def test_a_picture_made_a_film_equals_diffusers_with_the_picture_repeated(pair):
+    video = noisy_frames(1) * FRAMES
+    theirs = pair.theirs("dpmpp-2m", "default", 6.0, video=video, strength=0.6)
+    assert torch.equal(pair.ours("dpmpp-2m", "default", 6.0, as_start(video), 0.6), theirs)
+
+
+def test_the_decoded_film_is_that_of_diffusers(pair):
+    theirs = torch.from_numpy(pair.theirs("euler", "default", 6.0, output_type="np")[0])
+    ours = pair.film.decode(pair.ours("euler", "default", 6.0))
+    assert torch.equal(ours, (theirs * 255).round().to(torch.uint8))
+
+
+def test_two_passes_equal_one_batch(pair):
+    request = request_for(kind="film", frames=3)
+    told = pair.film.encode(pair.film.tokenize(request, BATCHED))
+    x, t = torch.randn(1, 4, 3, 8, 8, generator=torch.Generator().manual_seed(0)), torch.tensor(500)
+    with torch.inference_mode():
+        batched, separate = (
+            pair.film.predictor(told, request, form, None, torch.Generator())(x, t) for form in (BATCHED, TWO_PASS)
+        )
+    assert (batched - separate).norm() <= 1e-5 * batched.norm()
+
+
+@pytest.mark.parametrize("options", [{}, {"layers_per_block": 2, "attention_head_dim": 8}])
+def test_the_animated_unet_equals_that_of_diffusers(options):
+    torch.manual_seed(0)
+    unet: Any = tiny_pipeline().unet
+    unet = UNet2DConditionModel.from_config({**unet.config, **options}).eval()
+    adapter = MotionAdapter(
+        block_out_channels=(8, 16), motion_layers_per_block=unet.config.layers_per_block, motion_num_attention_heads=2,
+        motion_norm_num_groups=2, use_motion_mid_block=not options,
+    ).eval()  # fmt: skip
+    theirs = UNetMotionModel.from_unet2d(unet, adapter).eval()
+    ours = animated(unet, adapter)
+    x, words = torch.randn(2, 4, 6, 8, 12), torch.randn(2, 7, 16)
+    with torch.inference_mode():
+        still = unet(x[:, :, 0], torch.tensor(40), words).sample
+        expected = theirs(x, torch.tensor(40), words.repeat_interleave(6, dim=0)).sample
+        assert torch.equal(ours(x, torch.tensor(40), words), expected)
+        assert torch.equal(ours(x, torch.tensor(40), words.repeat_interleave(6, dim=0)), expected)
+        assert torch.equal(ours(x, torch.tensor([40, 40]), words), expected)
+        assert torch.equal(unet(x[:, :, 0], torch.tensor(40), words).sample, still)  # as it was
+
+
+def test_the_unet_of_the_bundled_model_films_and_learns():
+    """diffusers' own motion U-Net cannot express it: pooled text among the time embeddings, scale and shift by them."""
+    torch.manual_seed(0)
+    unet: Any = UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(POSTCARD / "unet")).requires_grad_(
+        False
+    )
+    widths = tuple(unet.config.block_out_channels)
+    adapter: Any = MotionAdapter(
+        block_out_channels=widths, motion_layers_per_block=1, motion_num_attention_heads=4, motion_norm_num_groups=16
+    )
+    film = animated(unet, adapter)
+    x, words, t = torch.randn(2, 4, 3, 8, 8), torch.randn(2, 5, 192), torch.tensor([20, 900])
+    film(x, t, words).square().mean().backward()
+    assert all(weight.grad is not None for weight in adapter.parameters())
+    assert all(weight.grad is None for weight in unet.parameters())
+    with torch.no_grad():
+        for name, weight in adapter.named_parameters():
+            if "proj_out" in name:
+                weight.zero_()
+        stills = torch.stack([unet(x[:, :, index], t, words).sample for index in range(3)], dim=2)
+        torch.testing.assert_close(film(x, t, words), stills, rtol=1e-4, atol=1e-4)
+
+
+def test_with_an_adapter_that_says_nothing_the_bundled_model_films_its_pictures(tmp_path):
+    """Its own weights, loaded as the engine loads them: each frame is the picture of that frame's noise."""
+    model = loaded(StableDiffusion.load(POSTCARD, CPU, lambda: None))
+    widths = tuple(model.unet.config.block_out_channels)
+    adapter: Any = MotionAdapter(
+        block_out_channels=widths, motion_layers_per_block=1, motion_num_attention_heads=4, motion_norm_num_groups=16
+    )
+    for name, weight in adapter.named_parameters():
+        if "proj_out" in name:
+            torch.nn.init.zeros_(weight)
+    adapter.save_pretrained(tmp_path / "motion_adapter")
+    film = loaded(AnimateDiff.load(model, tmp_path / "motion_adapter", lambda: None))
+    request = request_for(kind="film", frames=3, width=128, height=128)
+    told, noise = film.encode(film.tokenize(request, BATCHED)), film.noise(request, torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        moving = film.predictor(told, request, BATCHED, None, torch.Generator())(noise, torch.tensor(600))
+        still = model.predictor(told, request, BATCHED, None, torch.Generator())
+        frames = [still(noise[:, :, index], torch.tensor(600)) for index in range(3)]
+    torch.testing.assert_close(moving, torch.stack(frames, dim=2), rtol=1e-4, atol=1e-4)
+
+
+def test_loading_an_adapter_draws_no_random_weights(pair, tmp_path):
+    """diffusers draws them for the whole motion U-Net first; here the layers wait empty for those of the file."""
+    pair.adapter.save_pretrained(tmp_path / "motion_adapter")
+    before = torch.get_rng_state()
+    film = loaded(AnimateDiff.load(pair.model, tmp_path / "motion_adapter", lambda: None))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert {value.device.type for value in (*film.unet.parameters(), *film.unet.buffers())} == {"cpu"}
+    assert not any(weight.requires_grad for weight in film.unet.parameters())
+
+
+def test_the_layers_of_the_picture_model_are_shared(pair):
+    own = {id(weight) for weight in pair.model.unet.parameters()}
+    seen = {id(weight) for weight in pair.film.unet.parameters()}
+    assert own <= seen
+    added = sum(weight.numel() for weight in pair.film.unet.parameters() if id(weight) not in own)
+    assert added == sum(weight.numel() for weight in pair.adapter.parameters())
+
+
+def test_the_whole_engine_gives_the_pixels_of_diffusers(pair, tmp_path):
+    folder = tmp_path / "tiny"
+    tiny_model(folder, facts={"film": {"frames": FRAMES}})
+    add_motion_adapter(folder)
+    engine = Engine(models=[tmp_path], cache=tmp_path / "cache", device="cpu")
+    record = RunRecord(device="cpu", device_name="", dtype="float32", guidance_form=BATCHED, threads=1)
+    request = request_for(
+        prompt=PROMPT, negative_prompt=NEGATIVE, scheduler="euler", width=SIZE + 32, steps=STEPS, guidance_scale=6.0,
+        kind="film", frames=FRAMES,
+    )  # fmt: skip
+    (film,) = pictures(run(engine, request, replay=record))
+    theirs = (pair.theirs("euler", "default", 6.0, output_type="np")[0] * 255).round().astype("uint8")
+    assert numpy.array_equal(numpy.frombuffer(film.frames.data, "uint8").reshape(film.frames.shape), theirs)
+
+
+def test_the_adapter_is_loaded_once_and_pictures_stay_as_they_are(tmp_path):
+    add_motion_adapter(tiny_model(tmp_path / "tiny"))
+    engine = Engine(models=[tmp_path], cache=tmp_path / "cache", device="cpu")
+    before = pictures(run(engine, request_for()))[0].frames
+    first = [event.what for event in run(engine, request_for(kind="film", frames=2)) if isinstance(event, Loading)]
+    again = [event.what for event in run(engine, request_for(kind="film", frames=2)) if isinstance(event, Loading)]
+    assert (set(first), again) == ({"motion_adapter"}, [])
+    assert pictures(run(engine, request_for()))[0].frames == before
+
+
+def test_an_adapter_among_the_models_is_chosen_by_name(tmp_path):
+    tiny_model(tmp_path / "tiny")
+    made = set()
+    for seed, name in enumerate(("slow", "quick")):
+        tiny_motion_adapter(seed=seed).save_pretrained(tmp_path / name)
+    engine = Engine(models=[tmp_path], cache=tmp_path / "cache", device="cpu")
+    for name in ("slow", "quick", "slow"):
+        made.add(pictures(run(engine, request_for(kind="film", frames=2, motion_model=name)))[0].frames)
+    assert len(made) == 2
+
+
+@pytest.mark.parametrize("changes", [{"motion_layers_per_block": 2}, {"conv_in_channels": 9}])
+def test_an_adapter_that_does_not_fit_is_refused_in_words(tmp_path, changes):
+    folder = tiny_model(tmp_path / "tiny")
+    tiny_motion_adapter(**changes).save_pretrained(folder / "motion_adapter")
+    engine = Engine(models=[tmp_path], cache=tmp_path / "cache", device="cpu")
+    with pytest.raises(AppError, match=r"motion_adapter/config\.json does not fit the model"):
+        run(engine, request_for(kind="film", frames=2))
+
+
+def test_a_damaged_adapter_is_refused_in_words(tmp_path):
+    folder = tiny_model(tmp_path / "tiny")
+    add_motion_adapter(folder)
+    weights = folder / "motion_adapter" / "diffusion_pytorch_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(AppError, match="motion_adapter"):
+        run(Engine(models=[tmp_path], cache=tmp_path / "cache", device="cpu"), request_for(kind="film", frames=2))
