@@ -56,7 +56,7 @@ def examine(paths: AppPaths) -> dict[str, Any]:
         "python": f"{platform.python_version()} ({sys.executable})",
         "system": platform.platform(),
         "packages": packages,
-        "ffmpeg": shutil.which("ffmpeg"),
+        "ffmpeg": _ffmpeg(advice),
         "display": has_display(),
         "device": _device(paths, settings["device"], packages, problems, advice),
         "memory": _memory(),
@@ -65,6 +65,16 @@ def examine(paths: AppPaths) -> dict[str, Any]:
         "problems": problems,
         "advice": advice,
     }
+
+
+def _ffmpeg(advice: list[str]) -> str | None:
+    from desktop_app.export.ffmpeg import find_ffmpeg  # works without Pillow
+
+    try:
+        return find_ffmpeg()
+    except AppError as problem:
+        advice.append(str(problem.message))
+        return None
 
 
 def _packages(problems: list[str]) -> dict[str, str | None]:
@@ -127,7 +137,7 @@ def _models(paths: AppPaths, problems: list[str]) -> list[dict[str, str]]:
     for name, folder in find_models(paths.model_folders).items():
         model = {"name": name, "folder": str(folder), "state": "ready"}
         try:
-            check_model_files(read_model_facts(folder))
+            check_model_files(read_model_facts(folder, paths.model_folders))
         except AppError as problem:
             model["state"] = str(problem)
             problems.append(str(problem))

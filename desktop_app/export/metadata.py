@@ -15,14 +15,18 @@ from xml.sax.saxutils import quoteattr, unescape
 from desktop_app import __version__
 from desktop_app.core.catalog import SCHEDULERS
 from desktop_app.core.errors import AppError, RequestError
-from desktop_app.core.request import GenerationRequest, clean_text
+from desktop_app.core.request import VARY, GenerationRequest, clean_text
 from desktop_app.core.result import Result
+from desktop_app.export.ffmpeg import read_output
 from desktop_app.export.packets import find_packets
 
 TEXT_KEY = "parameters"
 """Name of the infotext in a PNG."""
 RECIPE_KEY = "safelight"
 """Name of our JSON in a PNG, and of its attribute in an XMP packet."""
+
+MOVIE_SUFFIXES = (".mp4", ".m4v", ".mov", ".webm", ".mkv")
+"""Films whose recipe is in tags that ffmpeg reads; the others carry it as pictures do."""
 
 _SCHEDULE_TYPES = {"default": "Uniform", "karras": "Karras"}
 _XMP = (
@@ -47,6 +51,8 @@ def parameters_text(result: Result) -> str:
         "Seed": request.seed,
         "Size": f"{request.width}x{request.height}",
         **_enlarging(request),
+        **_starting(request),
+        **({"Frames": request.frames, "FPS": request.fps} if request.is_film else {}),
         "Model": model_name(request.model),
         "Version": f"Safelight {result.run.versions.get('safelight', __version__)}",
     }
@@ -62,6 +68,11 @@ def _enlarging(request: GenerationRequest) -> dict[str, str]:
     if request.enlarge == 1:
         return {}
     return {"Hires upscale": str(request.enlarge), "Hires upscaler": f"{model_name(request.model)} enlarger"}
+
+
+def _starting(request: GenerationRequest) -> dict[str, str]:
+    """What other programs note of a start picture: how much of it was drawn anew."""
+    return {"Denoising strength": f"{request.strength:g}"} if request.start and request.start_use == VARY else {}
 
 
 def model_name(model: str) -> str:
@@ -96,6 +107,19 @@ def exif_block(text: str) -> bytes:
     return _EXIF_HEADER + main + exif + comment
 
 
+def gif_comments(data: bytes, result: Result) -> bytes:
+    """The GIF ``data`` with the recipe in two comment extensions (GIF89a, 24) before its first picture."""
+    table = 3 * 2 ** ((data[10] & 7) + 1) if data[10] & 0x80 else 0
+    place = 13 + table  # behind header, logical screen and global colour table
+    texts = (f"{TEXT_KEY}\n{parameters_text(result)}", f"{RECIPE_KEY}\n{recipe_text(result)}")
+    return data[:place] + b"".join(_comment(text.encode()) for text in texts) + data[place:]
+
+
+def _comment(text: bytes) -> bytes:
+    pieces = (text[start : start + 255] for start in range(0, len(text), 255))
+    return b"\x21\xfe" + b"".join(bytes([len(piece)]) + piece for piece in pieces) + b"\0"
+
+
 def shorten(result: Result, limit: int) -> str:
     """Infotext of at most ``limit`` UTF-16 code units: the line of pairs stays whole, the texts lose their ends."""
     text = parameters_text(result)
@@ -106,18 +130,13 @@ def shorten(result: Result, limit: int) -> str:
 
 
 def read_recipe(path: Path) -> Result | None:
-    """The recipe inside a PNG, JPEG or WebP file; None when it carries none of ours.
+    """The recipe inside a picture or film that this program wrote; None when it carries none of ours.
 
     Reads the file's structure only, never its pixels, and never more than a bounded part. Raises ``AppError``
-    ("read.picture") when the file cannot be read, and ``RequestError`` when its recipe is damaged or too new.
+    ("read.picture", for MP4 and WebM what starting ffmpeg raises), and ``RequestError`` when its recipe is damaged or
+    too new.
     """
-    try:
-        packets = find_packets(path, RECIPE_KEY)
-    except OSError as problem:
-        raise AppError("read.picture", file=str(path), reason=problem.strerror or str(problem)) from problem
-    except ValueError as problem:
-        raise AppError("read.picture", file=str(path), reason=str(problem)) from problem
-    recipe = packets.text or _recipe_in_xmp(packets.xmp)
+    recipe = (_recipe_in_movie if path.suffix.lower() in MOVIE_SUFFIXES else _recipe_in_picture)(path)
     if recipe is None:
         return None
     try:
@@ -125,6 +144,31 @@ def read_recipe(path: Path) -> Result | None:
     except (ValueError, RecursionError) as problem:
         raise RequestError("request.malformed", reason="its text is damaged") from problem
     return Result.from_json(data)
+
+
+def _recipe_in_movie(path: Path) -> str | None:
+    """From the tags of a film, as ffmpeg lists them."""
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as problem:
+        raise AppError("read.picture", file=str(path), reason=problem.strerror or str(problem)) from problem
+    listed = read_output(["-i", str(path), "-f", "ffmetadata", "-"])
+    for line in re.split(r"(?<!\\)\n", listed):
+        key, _, value = line.partition("=")
+        if key.lower() == RECIPE_KEY:  # Matroska writes its tags in capitals
+            return re.sub(r"\\(.)", r"\1", value, flags=re.DOTALL)
+    return None
+
+
+def _recipe_in_picture(path: Path) -> str | None:
+    try:
+        packets = find_packets(path, RECIPE_KEY)
+    except OSError as problem:
+        raise AppError("read.picture", file=str(path), reason=problem.strerror or str(problem)) from problem
+    except ValueError as problem:
+        raise AppError("read.picture", file=str(path), reason=str(problem)) from problem
+    return packets.text or _recipe_in_xmp(packets.xmp)
 
 
 def _recipe_in_xmp(xmp: bytes | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Find the text that travels inside PNG, JPEG and WebP files by walking their structure; pixels are skipped.
+"""Find the text that travels inside PNG, JPEG, WebP and GIF files by walking their structure; pixels are skipped.
 
 Bounded against hostile files: a fixed number of steps, and no packet above :data:`MAX_PACKET` bytes, packed or not.
 """
@@ -21,14 +21,17 @@ _JPEG_ALONE = {0x01, *range(0xD0, 0xD8)}
 
 @dataclass(frozen=True, slots=True)
 class Packets:
-    """What was found: our own text from a PNG, or a whole XMP packet from the others."""
+    """What was found: our own text from a PNG or GIF, or a whole XMP packet from the others."""
 
     text: str | None = None
     xmp: bytes | None = None
 
 
 def find_packets(path: Path, key: str) -> Packets:
-    """Text stored under ``key`` in a PNG, or the XMP packet. Raises ``OSError``, or ``ValueError`` in plain words."""
+    """Text stored under ``key`` in a PNG or GIF, or the XMP packet.
+
+    Raises ``OSError``, or ``ValueError`` in plain words.
+    """
     if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its other end
         raise ValueError("it is not a file")
     with path.open("rb") as file:
@@ -36,7 +39,7 @@ def find_packets(path: Path, key: str) -> Packets:
         for signature, offset, walk in _WALKS:
             if start[offset:].startswith(signature):
                 return walk(file, key.encode("latin-1"))
-    raise ValueError("it is not a PNG, JPEG or WebP picture")
+    raise ValueError("it is not a PNG, JPEG, WebP or GIF file")
 
 
 def _exactly(file: BinaryIO, size: int) -> bytes:
@@ -126,9 +129,50 @@ def _walk_webp(file: BinaryIO, key: bytes) -> Packets:
     return Packets()
 
 
+def _walk_gif(file: BinaryIO, key: bytes) -> Packets:
+    """GIF89a, appendix A: blocks behind the screen's colour table. A comment of ours begins with its key and a line."""
+    file.seek(10)
+    _skip_table(file, _exactly(file, 3)[0])
+    for _ in range(_MAX_PIECES):
+        kind = file.read(1)
+        if kind == b"\x21":
+            label = _exactly(file, 1)
+            text = _sub_blocks(file, keep=label == b"\xfe")
+            name, _, rest = text.partition(b"\n")
+            if name == key:
+                return Packets(text=rest.decode("utf-8", "replace"))
+        elif kind == b"\x2c":
+            _skip_table(file, _exactly(file, 9)[8])
+            file.seek(1, 1)
+            _sub_blocks(file, keep=False)
+        else:
+            break
+    return Packets()
+
+
+def _skip_table(file: BinaryIO, packed: int) -> None:
+    """Skip the colour table that the field ``packed`` announces."""
+    if packed & 0x80:
+        file.seek(3 * 2 ** ((packed & 7) + 1), 1)
+
+
+def _sub_blocks(file: BinaryIO, *, keep: bool) -> bytes:
+    """The data of a row of sub-blocks, or nothing of it, up to and with their end."""
+    kept = bytearray()
+    while size := _exactly(file, 1)[0]:
+        if not keep:
+            file.seek(size, 1)
+        elif len(kept) <= MAX_PACKET:
+            kept += _exactly(file, size)
+        else:
+            raise ValueError("its text is too long")
+    return bytes(kept)
+
+
 _WALKS: tuple[tuple[bytes, int, Callable[[BinaryIO, bytes], Packets]], ...] = (
     # signature, where it stands, the walk
     (b"\x89PNG\r\n\x1a\n", 0, _walk_png),
     (b"\xff\xd8\xff", 0, _walk_jpeg),
     (b"WEBP", 8, _walk_webp),
+    (b"GIF8", 0, _walk_gif),
 )

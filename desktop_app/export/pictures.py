@@ -16,7 +16,7 @@ from desktop_app.core.result import Result
 from desktop_app.export import jpeg, png, webp
 from desktop_app.export.names import check_template, picture_path
 
-__all__ = ["FORMATS", "PictureFormat", "Saved", "check_template", "format_of", "save_as", "save_picture"]
+__all__ = ["FORMATS", "PictureFormat", "Saved", "check_template", "format_of", "save_as", "save_error", "save_picture"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def save_picture(
     try:
         return Saved(create_file(path, data), notices)
     except OSError as problem:
-        raise _save_error(problem, path) from problem
+        raise save_error(problem, path) from problem
 
 
 def save_as(
@@ -104,11 +104,12 @@ def save_as(
     except OSError as problem:
         if isinstance(problem, FileExistsError) and path.exists():
             raise AppError("save.exists", file=path.name) from problem
-        raise _save_error(problem, path) from problem
+        raise save_error(problem, path) from problem
     return Saved(path, notices)
 
 
-def _save_error(problem: OSError, path: Path) -> AppError:
+def save_error(problem: OSError, path: Path) -> AppError:
+    """Why ``path`` could not be written, for a person."""
     if problem.errno in (errno.ENOSPC, errno.EDQUOT):
         return AppError("save.full", file=path.name, folder=str(path.parent))
     return AppError("save.folder", folder=str(path.parent), reason=problem.strerror or str(problem))
