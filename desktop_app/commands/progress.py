@@ -14,7 +14,9 @@ _BAR = 24
 class Progress:
     """Draws on stderr, only while that is a terminal."""
 
-    def __init__(self, *, enabled: bool) -> None:
+    def __init__(self, *, enabled: bool, kind: str) -> None:
+        """``kind`` is what is made: "picture" or "film"."""
+        self._kind = kind
         self._enabled = enabled and sys.stderr is not None and sys.stderr.isatty()
         self._started: dict[int, float] = {}
         """When each picture's first step began, in seconds of the monotonic clock."""
@@ -28,7 +30,7 @@ class Progress:
             case Encoding():
                 self._draw(f"{_bar(0)} reading the prompt")
             case Denoising(picture, pictures, step, steps):
-                which = f"picture {picture + 1} of {pictures}, " if pictures > 1 else ""
+                which = f"{self._kind} {picture + 1} of {pictures}, " if pictures > 1 else ""
                 left = self._time_left(picture, step, steps)
                 self._draw(f"{_bar(step / steps)} {which}step {step} of {steps}{left}")
             case Decoding():

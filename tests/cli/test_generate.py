@@ -239,7 +239,7 @@ def test_an_unexpected_error_is_one_sentence_and_debug_shows_the_rest(
     def explode(*_: object) -> None:
         raise KeyError("boom")
 
-    monkeypatch.setattr("desktop_app.commands.generate.validate", explode)
+    monkeypatch.setattr("desktop_app.commands.making.validate", explode)
     assert generate("x") == 1
     err = capsys.readouterr().err
     assert "Something went wrong: KeyError: 'boom'." in err
@@ -279,7 +279,7 @@ def test_no_qt_and_no_sound_when_piped(python: list[str], data_dir: Path, tmp_pa
 
 def test_progress_is_one_line_redrawn_and_taken_away(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    progress = Progress(enabled=True)
+    progress = Progress(enabled=True, kind="picture")
     for event in (Loading("unet", 0.5), Encoding(), Denoising(0, 2, 0, 4), Denoising(0, 2, 2, 4), Decoding(0)):
         progress.show(event)
     progress.clear()
