@@ -6,7 +6,7 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtWidgets import QApplication
@@ -36,28 +36,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Saver:
-    """Writes finished pictures as the settings say. Called on the generation thread."""
+    """Writes finished pictures and films as the settings say. Called on the generation thread."""
 
     settings: SettingsStore
     paths: AppPaths
 
     def folder(self) -> Path:
-        """Where finished pictures go."""
+        """Where they go."""
         chosen = self.settings.get("output_folder")
         return Path(chosen).expanduser() if chosen else self.paths.pictures
 
     def __call__(self, frames: Frames, result: Result) -> Saved:
+        return self._save_film(frames, result) if result.request.is_film else self._save_picture(frames, result)
+
+    def _save_picture(self, frames: Frames, result: Result) -> Saved:
         from desktop_app.export.pictures import save_picture  # Pillow is not needed before the first picture
 
-        return save_picture(
-            frames,
-            result,
-            folder=self.folder(),
-            template=self.settings.get("file_name"),
-            format=self.settings.get("format"),
-            quality=self.settings.get("quality"),
-            metadata=self.settings.get("metadata"),
-        )
+        options = {"format": self.settings.get("format"), "quality": self.settings.get("quality")}
+        return save_picture(frames, result, **self._place(), **options)
+
+    def _save_film(self, frames: Frames, result: Result) -> Saved:
+        from desktop_app.export.films import save_film  # nor is what films need before the first film
+
+        options = {"format": self.settings.get("film_format"), "quality": self.settings.get("film_quality")}
+        return save_film(frames, result, **self._place(), **options)
+
+    def _place(self) -> dict[str, Any]:
+        metadata = self.settings.get("metadata")
+        return {"folder": self.folder(), "template": self.settings.get("file_name"), "metadata": metadata}
 
 
 class Program(QObject):

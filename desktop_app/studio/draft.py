@@ -4,54 +4,39 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from desktop_app.core.catalog import SCHEDULERS, ModelFacts
+from desktop_app.core.catalog import FILM, ModelFacts
 from desktop_app.core.errors import RequestError
 from desktop_app.core.messages import Message
 from desktop_app.core.request import (
-    MAX_COUNT,
+    EXTEND,
     MAX_DRAWN_SEED,
-    MAX_GUIDANCE,
-    MAX_SEED,
-    MAX_STEPS,
     RANDOM_SEED,
+    VARY,
     GenerationRequest,
-    clean_text,
     default_request,
     problems,
 )
 from desktop_app.prompt.surprise import surprise
 from desktop_app.prompt.vocabulary import synonyms_in, unknown_words
 from desktop_app.studio.background import Background
-from desktop_app.studio.model_list import ModelList
-
-FIELDS = (
-    "prompt",
-    "negative_prompt",
-    "model",
-    "width",
-    "height",
-    "steps",
-    "guidance_scale",
-    "scheduler",
-    "schedule_type",
-    "seed",
-    "seed_locked",
-    "count",
-    "enlarge",
+from desktop_app.studio.draft_values import (
+    FIELDS,
+    OF_THE_MODEL,
+    RECALLS,
+    START_FIELDS,
+    first_values,
+    fit,
+    limits,
+    shape_like,
 )
-RECALLS: dict[str, tuple[str, ...]] = {
-    "all": FIELDS,
-    "prompt": ("prompt", "negative_prompt"),
-    "seed": ("seed", "seed_locked"),
-    "remix": tuple(field for field in FIELDS if field not in ("seed", "seed_locked", "count")),
-}
-_OF_THE_MODEL = ("width", "height", "steps", "guidance_scale", "scheduler", "schedule_type", "enlarge")
+from desktop_app.studio.model_list import ModelList
+from desktop_app.studio.start_file import StartFile
+
 _SAVE_AFTER_MS = 400
 
 
@@ -68,12 +53,13 @@ class Draft(QObject):
         self._models = models
         self._session = session
         self._background = background
-        self._values: dict[str, Any] = {
-            **dict.fromkeys(("prompt", "negative_prompt", "model", "scheduler", "schedule_type"), ""),
-            **{"width": 0, "height": 0, "steps": 1, "guidance_scale": 1.0},
-            **{"seed": 0, "seed_locked": False, "count": 1, "enlarge": 1},
-        }
+        self._values: dict[str, Any] = first_values()
         self._before_recall: dict[str, Any] | None = None
+        self._awaited: dict[str, Any] = {}
+        self._refused_use: Message | None = None
+        self._start_differs = False
+        self.start_file = StartFile(background, self)
+        self.start_file.changed.connect(self._start_looked)
         self._timer = QTimer(self, singleShot=True, interval=_SAVE_AFTER_MS)
         self._timer.timeout.connect(self.save)
         self._restore()
@@ -88,12 +74,22 @@ class Draft(QObject):
     def set_value(self, name: str, value: Any) -> None:
         """Take a value, clamped or snapped to what the model takes. ``KeyError`` for an unknown field."""
         if name == "model":
+            self._awaited = {}
             self._choose(value)
             return
-        self._put(name, self._fit(name, value))
-        if name == "scheduler":
-            self._put("schedule_type", self._fit("schedule_type", self.value("schedule_type")))
-            self._put("steps", self._fit("steps", self.value("steps")))
+        value = self._fit(name, value)
+        if name == "start":
+            self._refused_use = None
+            self._start_changes(value)
+        self._put(name, value)
+        match name:
+            case "scheduler":
+                self._refit("schedule_type", "steps")
+            case "kind":
+                self._refused_use = None
+                self._refit("start_use")
+            case "start":
+                self._refit("start_use")
 
     def set_size(self, width: float, height: float) -> None:
         """Take the nearest size in px that the model makes."""
@@ -119,13 +115,49 @@ class Draft(QObject):
 
     def limits(self, name: str) -> tuple[float, float]:
         """Lowest and highest value of a number field."""
+        return limits(name, self._values, self.facts)
+
+    # -- the start picture
+
+    @property
+    def takes_start(self) -> bool:
+        """Whether the chosen model can start from a picture at all."""
+        return self.facts is not None and "start" in self.facts.controls
+
+    def use_start(self, path: Path, use: str = VARY) -> None:
+        """Start from the picture or film at ``path``: drawn anew, or with "extend" as a film that goes on from it.
+
+        Where the model makes no films it is drawn anew, and :meth:`problem` says why until the choice changes.
+        """
         facts = self.facts
-        if name in ("width", "height"):
-            return (facts.min_size, facts.max_size) if facts else (0, 0)
-        if name == "steps":
-            scheduler = SCHEDULERS.get(self.value("scheduler"))
-            return (1, min(MAX_STEPS, scheduler.max_steps) if scheduler else MAX_STEPS)
-        return {"guidance_scale": (0.0, MAX_GUIDANCE), "seed": (0, MAX_SEED), "count": (1, MAX_COUNT)}[name]
+        self.set_value("start", str(path.absolute()))
+        if use == EXTEND and facts is not None and FILM not in facts.kinds:
+            self.set_value("start_use", VARY)
+            self._refused_use = Message("kind.no-film", {"model": facts.name})
+            self.changed.emit("start_use")
+            return
+        if use == EXTEND:
+            self.set_value("kind", FILM)
+        self.set_value("start_use", use)
+
+    def clear_start(self) -> None:
+        """Start from noise alone."""
+        self.set_value("start", "")
+
+    def look_at_start(self) -> None:
+        """See again whether the start file is there and still the same, in the background."""
+        self.start_file.look(self.value("start"))
+
+    def start_message(self) -> Message | None:
+        """What is to be said about the start file: why it cannot be used, or that it is another one now."""
+        if message := self._refused_use or self.start_file.message:
+            return message
+        differs = Message("start.differs", {"file": Path(self.value("start")).name})
+        return differs if self._start_differs else None
+
+    def shape_like(self, proportion: float) -> tuple[int, int] | None:
+        """The nearest (width, height) in px to ``proportion`` (width / height), or None where it is set already."""
+        return shape_like(proportion, self._values, self.facts) if self.facts else None
 
     # -- the model
 
@@ -151,6 +183,8 @@ class Draft(QObject):
     def request(self) -> GenerationRequest:
         """The job as it stands: with a random seed unless the seed is locked."""
         fields = {name: self.value(name) for name in FIELDS if name not in ("seed", "seed_locked")}
+        if not self.takes_start:
+            fields = {name: value for name, value in fields.items() if name not in START_FIELDS}
         return GenerationRequest(seed=self.value("seed") if self.value("seed_locked") else RANDOM_SEED, **fields)
 
     def problem(self) -> Message | None:
@@ -158,6 +192,8 @@ class Draft(QObject):
         if self.facts is None:
             damaged = self._models.problems
             return damaged[0] if damaged else Message("model.none")
+        if self.takes_start and (message := self._refused_use or self.start_file.message):
+            return message
         found = problems(self.request(), self.facts)
         return found[0].message if found else None
 
@@ -197,6 +233,8 @@ class Draft(QObject):
         self._choose(str(stored.get("model", "")) if isinstance(stored, dict) else "")
         if isinstance(stored, dict):
             self._set_all({name: stored[name] for name in FIELDS if name in stored and name != "model"})
+            if stored.get("model") != self.value("model"):
+                self._awaited = {name: stored[name] for name in stored if name not in RECALLS["prompt"]}
 
     def _set_all(self, values: dict[str, Any]) -> None:
         """Take several values; the model first, because the others must fit it. Unusable ones are left out."""
@@ -206,7 +244,7 @@ class Draft(QObject):
             if name in values and name != "model":
                 try:
                     self.set_value(name, values[name])
-                except (TypeError, ValueError, RequestError):
+                except (TypeError, ValueError, OverflowError, RequestError):
                     continue
 
     def _choose(self, key: str) -> None:
@@ -217,14 +255,40 @@ class Draft(QObject):
             return
         self._put("model", chosen.key)
         default = default_request(chosen)
-        for name in _OF_THE_MODEL:
+        for name in OF_THE_MODEL:
             self._put(name, getattr(default, name))
+        self._refused_use = None
+        self._refit("kind", "start_use")
         self.facts_changed.emit()
 
     def _models_changed(self) -> None:
-        if self.facts is None:
+        """The bundled models are known at once, all others a moment later: then the one used last comes back."""
+        awaited, self._awaited = self._awaited, {}
+        if self._models.by_key(str(awaited.get("model"))):
+            self._set_all(awaited)
+        elif self.facts is None:
             self._choose("")
+        else:
+            self._refit("kind", "frames", "motion_model", "start_use")
         self.facts_changed.emit()
+
+    def _start_changes(self, path: str) -> None:
+        """Look at the file before it is announced, so that nobody is told about the old one."""
+        self.start_file.look(path)
+        if path != self.value("start"):
+            self._start_differs = False
+            self._put("start_digest", "")
+
+    def _start_looked(self) -> None:
+        if digest := self.start_file.digest:
+            self._start_differs = self.value("start_digest") not in ("", digest)
+            self._put("start_digest", digest)
+        self.changed.emit("start")
+
+    def _refit(self, *names: str) -> None:
+        """What these fields hold must fit something that has changed."""
+        for name in names:
+            self._put(name, self._fit(name, self.value(name)))
 
     def _put(self, name: str, value: Any) -> None:
         if self._values[name] != value:
@@ -233,61 +297,4 @@ class Draft(QObject):
 
     def _fit(self, name: str, value: Any) -> Any:
         """The nearest value of the right type that the model takes. Raises ``TypeError`` or ``ValueError``."""
-        return _FIT.get(name, _as_text)(self, name, value)
-
-
-def _as_text(draft: Draft, name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(name)
-    return clean_text(value)
-
-
-def _as_whole(draft: Draft, name: str, value: Any) -> int:
-    low, high = draft.limits(name)
-    return max(int(low), min(int(high), int(value)))
-
-
-def _as_number(draft: Draft, name: str, value: Any) -> float:
-    low, high = draft.limits(name)
-    number = float(value)
-    if number != number:
-        raise ValueError(name)
-    return round(max(low, min(high, number)), 2)
-
-
-def _as_side(draft: Draft, name: str, value: Any) -> int:
-    return draft.facts.nearest_size(value, value)[0] if draft.facts else int(value)
-
-
-def _as_scheduler(draft: Draft, name: str, value: Any) -> str:
-    facts = draft.facts
-    return value if facts is None or value in facts.schedulers else facts.scheduler
-
-
-def _as_schedule_type(draft: Draft, name: str, value: Any) -> str:
-    scheduler = SCHEDULERS.get(draft.value("scheduler"))
-    return value if scheduler is None or value in scheduler.schedule_types else scheduler.schedule_types[0]
-
-
-def _as_enlargement(draft: Draft, name: str, value: Any) -> int:
-    """One enlarger offers one factor, so that any other means: enlarge."""
-    factor = draft.facts.enlarge if draft.facts else int(value)
-    return factor if int(value) > 1 else 1
-
-
-def _as_switch(draft: Draft, name: str, value: Any) -> bool:
-    return bool(value)
-
-
-_FIT: dict[str, Callable[[Draft, str, Any], Any]] = {
-    "width": _as_side,
-    "height": _as_side,
-    "steps": _as_whole,
-    "guidance_scale": _as_number,
-    "scheduler": _as_scheduler,
-    "schedule_type": _as_schedule_type,
-    "seed": _as_whole,
-    "seed_locked": _as_switch,
-    "count": _as_whole,
-    "enlarge": _as_enlargement,
-}
+        return fit(name, value, self._values, self.facts)

@@ -33,7 +33,10 @@ _LOOK_EVERY_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class FinishedPicture:
-    """A picture and where it lies; ``path`` is None when it could not be saved, and ``message`` says why."""
+    """A picture or film and where it lies; ``path`` is None when it could not be saved, and ``message`` says why.
+
+    Its frames are kept here in every case.
+    """
 
     frames: Frames
     result: Result
@@ -77,7 +80,7 @@ class GenerationThread(QThread):
     def __init__(
         self, transport: Transport, save: Callable[[Frames, Result], Saved], parent: QObject | None = None
     ) -> None:
-        """``save`` writes one finished picture; it is called on this thread and raises ``AppError``."""
+        """``save`` writes one finished picture or film; it is called on this thread and raises ``AppError``."""
         super().__init__(parent)
         self._transport = transport
         self._save = save

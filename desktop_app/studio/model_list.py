@@ -16,12 +16,15 @@ from desktop_app.studio.background import Background
 Scan = tuple[tuple[ModelFacts, ...], tuple[Message, ...]]
 
 
-def scan_models(folders: Sequence[Path]) -> Scan:
-    """Facts of every model inside ``folders`` that can be read, and what is wrong with the others."""
+def scan_models(folders: Sequence[Path], motion_folders: Sequence[Path]) -> Scan:
+    """Facts of every model inside ``folders`` that can be read, and what is wrong with the others.
+
+    Motion adapters that fit them are looked for in ``motion_folders``.
+    """
     models, problems = [], []
     for folder in find_models(folders).values():
         try:
-            models.append(read_model_facts(folder))
+            models.append(read_model_facts(folder, motion_folders))
         except AppError as problem:
             problems.append(problem.message)
     return tuple(models), tuple(problems)
@@ -36,11 +39,11 @@ class ModelList(QObject):
         super().__init__(parent)
         self._folders = folders
         self._background = background
-        self.models, self.problems = scan_models(folders[:1])
+        self.models, self.problems = scan_models(folders[:1], folders)
 
     def refresh(self) -> None:
         """Look at all folders again, in the background."""
-        self._background.run(lambda: scan_models(self._folders), self._take)
+        self._background.run(lambda: scan_models(self._folders, self._folders), self._take)
 
     def by_key(self, key: str) -> ModelFacts | None:
         return next((facts for facts in self.models if facts.key == key), None)

@@ -1,4 +1,4 @@
-"""The newest pictures of the output folder, as a list that views can show."""
+"""The newest pictures and films of the output folder, as a list that views can show."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistent
 
 from desktop_app.studio.background import Background
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+FILM_SUFFIXES = (".mp4", ".webm", ".gif")
+"""Of files that always hold a film; a .webp may be a picture or a film."""
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", *FILM_SUFFIXES)
 MOST = 200
 _NOWHERE = QModelIndex()
 
 
 @dataclass(frozen=True, slots=True)
 class PictureItem:
-    """A picture file: no pixels, only where it is."""
+    """A picture or film file: no pixels, only where it is."""
 
     path: Path
     modified: float

@@ -1,4 +1,4 @@
-"""Reads the recipe inside a picture file, off the GUI thread."""
+"""Reads the recipe inside a picture or film file, off the GUI thread."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class RecipeReader(QObject):
     """Asks for recipes by path; each answer names the path it belongs to."""
 
     ready = Signal(object, object, object)
-    """(path, Result or None, Message or None): no result and no message means a picture without a recipe."""
+    """(path, Result or None, Message or None): no result and no message means a file without a recipe."""
 
     def __init__(self, background: Background, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -31,7 +31,7 @@ class RecipeReader(QObject):
 
 
 def _read(path: Path) -> tuple[Path, Result | None, Message | None]:
-    from desktop_app.export.metadata import read_recipe  # Pillow is not needed before the first picture is opened
+    from desktop_app.export.metadata import read_recipe  # not needed before the first file is opened
 
     try:
         return path, read_recipe(path), None

@@ -46,6 +46,13 @@ ACTIONS: tuple[ActionFacts, ...] = (
     ActionFacts("previous", "Previous picture", "Show the picture before this one.", ("Left", "Up"), True),
     ActionFacts("next", "Next picture", "Show the picture after this one.", ("Right", "Down"), True),
     ActionFacts("copy_image", "Copy image", "Copy the picture, to paste it elsewhere.", ("Ctrl+C",), True),
+    ActionFacts("play", "Play or pause", "Play the film, or let it stand still.", ("Space",), True),
+    ActionFacts("frame_back", "Frame back", "Show the frame before this one.", (",",)),
+    ActionFacts("frame_forward", "Frame forward", "Show the frame after this one.", (".",)),
+    ActionFacts("save_frame", "Save this frame…", "Save the frame in front as a picture.", ("Ctrl+Shift+S",)),
+    ActionFacts("use_start", "Use as start picture", "Let the next one start from what is in front.", ("I",), True),
+    ActionFacts("extend", "Extend from here", "Let the next film go on from the frame in front.", ("X",), True),
+    ActionFacts("contact_sheet", "Contact sheet…", "Show all frames of the film at once.", ("Ctrl+T",)),
     ActionFacts("copy_prompt", "Copy prompt", "Copy the words this picture was made from.", ("Ctrl+Shift+C",)),
     ActionFacts("save_as", "Save as…", "Save a copy of the picture where you like.", ("Ctrl+S",)),
     ActionFacts("open_picture", "Open", "Open the picture in your picture viewer.", ("Return", "Enter"), True),
@@ -67,6 +74,7 @@ ACTIONS: tuple[ActionFacts, ...] = (
 MENU: tuple[str, ...] = (
     *("generate", "generate_first", "stop", "keep", "surprise", ""),
     *("save_as", "copy_image", "copy_prompt", "show_in_folder", "enlarge", "reproduce", "undo_use", ""),
+    *("play", "save_frame", "use_start", "extend", "contact_sheet", ""),
     *("toggle_zoom", "canvas_only", "fold_left", "fold_right", "fold_strip", ""),
     *("open_folder", "settings", "theme", "shortcuts", "copy_report", "about", "", "quit"),
 )
@@ -74,9 +82,16 @@ MENU: tuple[str, ...] = (
 PICTURE_MENU: tuple[str, ...] = (
     *("open_picture", "show_in_folder", "save_as", ""),
     *("copy_image", "copy_prompt", ""),
-    *("use_all", "remix", "use_prompt", "use_seed", "", "enlarge", "reproduce"),
+    *("use_all", "remix", "use_prompt", "use_seed", "use_start", "", "enlarge", "reproduce"),
 )
 """The menu of a picture."""
+FRAME_MENU: tuple[str, ...] = ("copy_image", "save_frame", "", "use_start", "extend", "", "contact_sheet")
+"""The menu of the frame in front, in the bar under a film."""
+FILM_MENU: tuple[str, ...] = (
+    *("open_picture", "show_in_folder", "save_as", "", *FRAME_MENU, ""),
+    *("copy_prompt", "use_all", "remix", "use_prompt", "use_seed", "", "reproduce"),
+)
+"""The menu of a film."""
 _ROLES = {
     "settings": QAction.MenuRole.PreferencesRole,
     "about": QAction.MenuRole.AboutRole,

@@ -74,11 +74,13 @@ class Canvas(QWidget):
         return not self._image.isNull()
 
     def _show(self, image: QImage, size: QSize, *, dim: bool) -> None:
+        fresh = size != self._size or image.isNull() != self._image.isNull()
         if size != self._size:
             self._centre = QPointF(size.width() / 2, size.height() / 2)
             self._fit = True
         self._image, self._size, self._dim = image, size, dim
-        self.zoom_changed.emit()
+        if fresh:  # not at every frame of a film
+            self.zoom_changed.emit()
         self.update()
 
     # -- zoom

@@ -1,4 +1,4 @@
-"""Rows of the prompt panel that are more than one widget: size, enlarging and seed."""
+"""Rows of the prompt panel that are more than one widget: a choice, size, enlarging and seed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,31 @@ from desktop_app.ui import theme
 from desktop_app.ui.widgets.calm import CalmComboBox, CalmSpinBox
 from desktop_app.ui.widgets.icon_button import IconButton
 from desktop_app.ui.widgets.labels import ResetLabel
+
+
+class ComboRow(QWidget):
+    """A label and a box of choices, each known by a key."""
+
+    chosen = Signal(str)
+    """Key of what the user chose."""
+
+    def __init__(self, text: str, tip: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.label = QLabel(text)
+        self.combo = CalmComboBox()
+        self.label.setBuddy(self.combo)
+        self.label.setToolTip(tip)
+        self.combo.setAccessibleName(text)
+        self.combo.setToolTip(tip)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(theme.S)
+        row.addWidget(self.label)
+        row.addWidget(self.combo, 1)
+        self.combo.activated.connect(lambda place: self.chosen.emit(self.combo.itemData(place)))
+
+    def show_chosen(self, key: str) -> None:
+        self.combo.setCurrentIndex(self.combo.findData(key))
 
 
 class SizeRow(QWidget):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from PySide6.QtCore import QDateTime, QLocale
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from desktop_app.core.catalog import SCHEDULE_TYPES, SCHEDULERS
-from desktop_app.core.request import GenerationRequest
+from desktop_app.core.request import EXTEND, GenerationRequest
 from desktop_app.core.result import RunRecord
 from desktop_app.studio.picture_list import PictureItem
 from desktop_app.ui import theme
@@ -92,6 +93,8 @@ class DetailsPanel(QWidget):
             (self.tr("Model"), request.model),
             (self.tr("Size"), self.tr("{width} × {height} px").format(width=request.width, height=request.height)),
             *self._enlarged(request),
+            *self._film(request),
+            *self._start(request),
             (self.tr("Steps"), steps),
             (self.tr("Guidance"), QLocale().toString(request.guidance_scale, "g", 6)),
             (self.tr("Scheduler"), scheduler.label if scheduler else request.scheduler),
@@ -101,6 +104,25 @@ class DetailsPanel(QWidget):
             ),
             (self.tr("Seed"), str(request.seed)),
         ]
+
+    def _film(self, request: GenerationRequest) -> list[tuple[str, str]]:
+        if not request.is_film:
+            return []
+        seconds = QLocale().toString(request.frames / request.fps, "f", 1)
+        length = self.tr("{frames} frames, {seconds} s").format(frames=request.frames, seconds=seconds)
+        return [
+            (self.tr("Length"), length),
+            (self.tr("Frame rate"), self.tr("{fps} a second").format(fps=request.fps)),
+        ]
+
+    def _start(self, request: GenerationRequest) -> list[tuple[str, str]]:
+        if not request.start:
+            return []
+        name = Path(request.start).name
+        if request.start_use == EXTEND:
+            return [(self.tr("Goes on from"), name)]
+        strength = QLocale().toString(request.strength, "g", 3)
+        return [(self.tr("Start picture"), name), (self.tr("Strength"), strength)]
 
     def _enlarged(self, request: GenerationRequest) -> list[tuple[str, str]]:
         if request.enlarge == 1:

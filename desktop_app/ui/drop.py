@@ -1,4 +1,4 @@
-"""A picture dropped on the window offers its recipe."""
+"""A picture dropped on the window offers its recipe, and to be the start of another one."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ class DroppedRecipe(QObject):
 
     take = Signal(object, str)
     """(Result, "all", "remix", "prompt" or "seed")."""
+    start_wanted = Signal(object)
+    """Path of the picture or film that the next one shall start from."""
     show_wanted = Signal(object)
     """Path of the picture that the user wants to see."""
     said = Signal(str)
@@ -40,6 +42,8 @@ class DroppedRecipe(QObject):
         self._path: Path | None = None
         self._at = QPoint()
         self.menu: QMenu | None = None
+        self.offers_start = False
+        """Whether a picture may be taken as the start picture."""
         recipes.ready.connect(self._ready)
 
     def drop(self, path: Path, at: QPoint) -> None:
@@ -54,15 +58,17 @@ class DroppedRecipe(QObject):
         self._path = None
         if message is not None:
             self.failed.emit(message)
-        elif result is None:
-            self.show_wanted.emit(path)
-            self.said.emit(
-                self.tr("{file} carries no recipe, so there is nothing to take from it.").format(file=path.name)
-            )
+        elif result is None and not self.offers_start:
+            self._show_plain(path)
         else:
             self._ask(path, result)
 
-    def _ask(self, path: Path, result: Result) -> None:
+    def _show_plain(self, path: Path) -> None:
+        """Show a file without a recipe, and say so."""
+        self.show_wanted.emit(path)
+        self.said.emit(self.tr("{file} carries no recipe, so there is nothing to take from it.").format(file=path.name))
+
+    def _ask(self, path: Path, result: Result | None) -> None:
         menu = self.menu = QMenu(self._window)
         for text, what in (
             (self.tr("Use all"), "all"),
@@ -70,8 +76,13 @@ class DroppedRecipe(QObject):
             (self.tr("Use prompt"), "prompt"),
             (self.tr("Use seed"), "seed"),
         ):
-            menu.addAction(text).triggered.connect(lambda _=False, what=what: self.take.emit(result, what))
+            if result is not None:
+                menu.addAction(text).triggered.connect(lambda _=False, what=what: self.take.emit(result, what))
+        if self.offers_start:
+            start = menu.addAction(self.tr("Use as start picture"))
+            start.triggered.connect(lambda: self.start_wanted.emit(path))
         menu.addSeparator()
-        menu.addAction(self.tr("Only show it")).triggered.connect(lambda: self.show_wanted.emit(path))
+        show = menu.addAction(self.tr("Only show it"))
+        show.triggered.connect(lambda: self.show_wanted.emit(path) if result else self._show_plain(path))
         menu.aboutToHide.connect(menu.deleteLater)
         menu.popup(self._at)

@@ -14,23 +14,34 @@ class GenerateButton(QPushButton):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setText(self.tr("Generate"))
         self.setProperty("role", "accent")
-        self.setAccessibleName(self.tr("Generate"))
         self._waiting = 0
-        self.set_problem("")
+        self._problem = ""
+        self.set_film(False)
+
+    def set_film(self, film: bool) -> None:
+        """Whether it makes a film or a picture."""
+        self._film = film
+        self.setText(self.tr("Generate film") if film else self.tr("Generate"))
+        self.set_waiting(self._waiting)
+        self.set_problem(self._problem)
 
     def set_problem(self, problem: str) -> None:
         """Why nothing can be generated now; empty when it can."""
+        self._problem = problem
         self.setEnabled(not problem)
-        usual = self.tr("Make the picture, after those that wait (Ctrl+Enter; Ctrl+Shift+Enter puts it first).")
+        if self._film:
+            usual = self.tr("Make the film, after those that wait (Ctrl+Enter; Ctrl+Shift+Enter puts it first).")
+        else:
+            usual = self.tr("Make the picture, after those that wait (Ctrl+Enter; Ctrl+Shift+Enter puts it first).")
         self.setToolTip(problem or usual)
         self.setAccessibleDescription(self.toolTip())
 
     def set_waiting(self, count: int) -> None:
         """How many jobs wait behind the running one."""
         self._waiting = count
-        self.setAccessibleName(self.tr("Generate, %n waiting", "", count) if count else self.tr("Generate"))
+        waiting = ", " + self.tr("%n waiting", "", count) if count else ""
+        self.setAccessibleName(self.text() + waiting)
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 (Qt's name)

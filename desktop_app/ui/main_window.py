@@ -17,6 +17,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QSplitter, QVBoxLayout, QWidget
 
+from desktop_app.core.catalog import FILM
 from desktop_app.core.messages import Message
 from desktop_app.core.paths import AppPaths
 from desktop_app.studio.background import Background
@@ -31,9 +32,11 @@ from desktop_app.ui.closing import ClosingQuestion
 from desktop_app.ui.dialogs import Dialogs
 from desktop_app.ui.drop import DroppedRecipe, dropped_picture
 from desktop_app.ui.folding import Folding
+from desktop_app.ui.frame_actions import FrameActions
 from desktop_app.ui.job_actions import JobActions
 from desktop_app.ui.message_bar import MessageBar
 from desktop_app.ui.picture_actions import PictureActions, open_file, possible_actions
+from desktop_app.ui.player import PlayerBar
 from desktop_app.ui.prompt_panel import PromptPanel
 from desktop_app.ui.side_panel import SidePanel
 from desktop_app.ui.stage import Stage
@@ -77,6 +80,7 @@ class MainWindow(QMainWindow):
         self.background = Background(self)
         self.viewer = Viewer(queue, recipes, self)
         self.picture_actions = PictureActions(self.viewer, draft, queue, settings, self.background, self)
+        self.frame_actions = FrameActions(self.viewer, draft, self.background, paths.start_pictures, self)
         self.jobs = JobActions(draft, queue, self.viewer, self)
         self.dropped = DroppedRecipe(recipes, self)
         self.closing = ClosingQuestion(queue, self)
@@ -87,13 +91,14 @@ class MainWindow(QMainWindow):
         self.dialogs.actions = self.actions_by_id
         self.picture_actions.actions = self.actions_by_id
         self.side.give_actions(self.actions_by_id)
+        self.player.give_actions(self.actions_by_id)
         self.status.follow_enlarge(self.actions_by_id["enlarge"])
         if sys.platform == "darwin":
             self.menuBar().addMenu(self.menu)
         self._lay_out()
         self.folding = Folding(
             {"left": self.prompt_panel, "right": self.side, "strip": self.strip},
-            (self.top_bar, self.status),
+            (self.top_bar, self.player, self.status),
             self._has_content,
             self,
         )
@@ -108,10 +113,11 @@ class MainWindow(QMainWindow):
     def _make_parts(self) -> None:
         self.thumbnails = Thumbnails(self)
         self.menu = QMenu(self.tr("Menu"), self)
-        self.prompt_panel = PromptPanel(self.draft)
+        self.prompt_panel = PromptPanel(self.draft, self.background, self._paths.start_pictures)
         self.stage = Stage(self.viewer)
         self.canvas = self.stage.canvas
         self.top_bar = TopBar(self.canvas, self.menu)
+        self.player = PlayerBar(self.viewer.playhead)
         self.messages = MessageBar()
         self.status = StatusRow(self.queue, self.viewer)
         self.strip = Strip(self.pictures, self.thumbnails)
@@ -125,7 +131,7 @@ class MainWindow(QMainWindow):
         for part in (self.top_bar, self.messages):
             column.addWidget(part)
         column.addWidget(self.stage, 1)
-        for part in (self.status, self.strip):
+        for part in (self.player, self.status, self.strip):
             column.addWidget(part)
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
         self.splitter.setHandleWidth(1)
@@ -138,7 +144,7 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(self.splitter)
 
     def _handlers(self) -> dict[str, Callable[[], object]]:
-        picture, canvas = self.picture_actions, self.canvas
+        picture, canvas, frame = self.picture_actions, self.canvas, self.frame_actions
         return {
             "generate": self.jobs.generate,
             "generate_first": self.jobs.generate_first,
@@ -157,6 +163,13 @@ class MainWindow(QMainWindow):
             "previous": lambda: self.strip.step(-1),
             "next": lambda: self.strip.step(1),
             "copy_image": picture.copy_image,
+            "play": self.viewer.playhead.toggle,
+            "frame_back": lambda: frame.step(-1),
+            "frame_forward": lambda: frame.step(1),
+            "save_frame": frame.save_frame,
+            "use_start": frame.use_start,
+            "extend": frame.extend,
+            "contact_sheet": frame.contact_sheet,
             "copy_prompt": picture.copy_prompt,
             "save_as": picture.save_as,
             "open_picture": picture.open_picture,
@@ -184,6 +197,7 @@ class MainWindow(QMainWindow):
         self.jobs.notice.connect(self.show_notice)
         self.prompt_panel.reuse_seed.connect(lambda: self.picture_actions.recall("seed"))
         self.draft.facts_changed.connect(self._facts_changed)
+        self.draft.changed.connect(lambda name: name == "kind" and self._facts_changed())
         queue.changed.connect(self._queue_changed)
         queue.engine_changed.connect(self.status.refresh)
         queue.progressed.connect(self.status.refresh)
@@ -191,6 +205,9 @@ class MainWindow(QMainWindow):
         self.background.failed.connect(self.show_error)
         self.picture_actions.said.connect(self._say)
         self.picture_actions.queued.connect(viewer.follow)
+        self.picture_actions.written.connect(self.pictures.refresh)
+        self.frame_actions.said.connect(self._say)
+        self.frame_actions.save_wanted.connect(self.picture_actions.save_image)
         self.status.wanted.connect(self._status_wanted)
         self.stage.welcome.example_chosen.connect(self._use_example)
         self.stage.welcome.surprise_wanted.connect(self._surprise)
@@ -201,6 +218,7 @@ class MainWindow(QMainWindow):
         self.messages.report_wanted.connect(self._copy_report)
         self.messages.undo_wanted.connect(self.draft.undo_recall)
         self.dropped.take.connect(self.picture_actions.take)
+        self.dropped.start_wanted.connect(self.frame_actions.start_from)
         self.dropped.show_wanted.connect(viewer.show_path)
         self.dropped.said.connect(self._say)
         self.dropped.failed.connect(self.show_error)
@@ -281,6 +299,7 @@ class MainWindow(QMainWindow):
     def _show_viewer(self) -> None:
         shown = self.viewer.shown
         self.strip.show_chosen(shown.path if shown else None, shown.image if shown else None)
+        self.player.show_film(shown.film if shown else None)
         prompt = shown.result.request.prompt if shown and shown.result else ""
         self.canvas.setAccessibleDescription(prompt or self.status.text.text())
         self.status.refresh()
@@ -305,6 +324,8 @@ class MainWindow(QMainWindow):
         enlarge.setEnabled(factor > 1)
         if factor > 1:
             enlarge.setText(self.tr("Enlarge ×{factor}").format(factor=factor))
+        film = self.viewer.shown is not None and self.viewer.shown.film is not None
+        self.actions_by_id["copy_image"].setText(self.tr("Copy this frame") if film else self.tr("Copy image"))
         self.actions_by_id["fold_right"].setEnabled(self._has_content("right"))
         self.actions_by_id["fold_strip"].setEnabled(self._has_content("strip"))
         self.prompt_panel.seed_row.reuse.setEnabled(possible["use_seed"])
@@ -346,8 +367,10 @@ class MainWindow(QMainWindow):
     @Slot()
     def _facts_changed(self) -> None:
         facts = self.draft.facts
-        self.stage.welcome.show_model(facts, None if facts else self.draft.problem())
+        film = self.draft.value("kind") == FILM
+        self.stage.welcome.show_model(facts, None if facts else self.draft.problem(), film=film)
         self.actions_by_id["surprise"].setEnabled(bool(facts and facts.surprise))
+        self.dropped.offers_start = self.draft.takes_start
         self._enable_actions()
 
     @Slot()
@@ -399,6 +422,7 @@ class MainWindow(QMainWindow):
         self.viewer.close()
         self.thumbnails.close()
         self.stage.welcome.close_files()
+        self.prompt_panel.start.close_files()
         self.background.close()
         event.accept()
 

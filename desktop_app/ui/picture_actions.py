@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +17,11 @@ from desktop_app.core.files import replace_file
 from desktop_app.core.result import Result
 from desktop_app.studio.background import Background
 from desktop_app.studio.draft import Draft
+from desktop_app.studio.film_export import FilmExport
 from desktop_app.studio.job_queue import JobQueue
 from desktop_app.studio.settings_store import SettingsStore
-from desktop_app.ui.actions import PICTURE_MENU, fill_menu
-from desktop_app.ui.images import frames_of
+from desktop_app.ui.actions import FILM_MENU, PICTURE_MENU, fill_menu
+from desktop_app.ui.images import Film, frames_of
 from desktop_app.ui.strip import drag_file
 from desktop_app.ui.viewer import ShownPicture, Viewer
 
@@ -32,6 +33,8 @@ class PictureActions(QObject):
     """(a short sentence, whether it can be undone by ``draft.undo_recall``)."""
     queued = Signal(object)
     """Job."""
+    written = Signal()
+    """A copy was saved somewhere."""
 
     def __init__(
         self,
@@ -62,7 +65,7 @@ class PictureActions(QObject):
         if self._shown is None:
             return
         menu = QMenu(self._window)
-        fill_menu(menu, PICTURE_MENU, self.actions)
+        fill_menu(menu, FILM_MENU if self._shown.film else PICTURE_MENU, self.actions)
         menu.aboutToHide.connect(menu.deleteLater)
         menu.popup(at)
 
@@ -73,9 +76,12 @@ class PictureActions(QObject):
             drag_file(self._window, self._shown.path, self._shown.image, None)
 
     def copy_image(self) -> None:
-        if self._shown and self._shown.image is not None:
-            QGuiApplication.clipboard().setImage(self._shown.image)
-            self.said.emit(self.tr("The picture is on the clipboard."), False)
+        """The picture, or the frame of the film that is in front."""
+        if (frame := self._viewer.frame) is not None:
+            QGuiApplication.clipboard().setImage(frame)
+            film = self._shown and self._shown.film
+            said = self.tr("The frame is on the clipboard.") if film else self.tr("The picture is on the clipboard.")
+            self.said.emit(said, False)
 
     def copy_prompt(self) -> None:
         if self._shown and self._shown.result:
@@ -99,10 +105,10 @@ class PictureActions(QObject):
         """Take "all", "prompt", "seed" or "remix" from ``result`` into the controls."""
         self._draft.recall(result.request, what)
         sentence = {
-            "all": self.tr("Prompt, settings and seed are taken from the picture."),
-            "prompt": self.tr("The prompt is taken from the picture."),
-            "seed": self.tr("The seed is taken from the picture and locked."),
-            "remix": self.tr("Prompt and settings are taken from the picture; the seed stays free."),
+            "all": self.tr("Prompt, settings and seed are taken over."),
+            "prompt": self.tr("The prompt is taken over."),
+            "seed": self.tr("The seed is taken over and locked."),
+            "remix": self.tr("Prompt and settings are taken over; the seed stays free."),
         }[what]
         self.said.emit(sentence, True)
 
@@ -116,7 +122,7 @@ class PictureActions(QObject):
     def enlarge_factor(self) -> int:
         """How many times as large the picture can be drawn; 1 when it is enlarged already or nothing could do it."""
         shown = self._shown
-        if not (shown and shown.result and shown.image is not None):
+        if not (shown and shown.result and shown.image is not None and shown.film is None):
             return 1
         request, size = shown.result.request, shown.image.size().toTuple()
         factors = {facts.key: facts.enlarge for facts in self._draft.models}
@@ -131,20 +137,56 @@ class PictureActions(QObject):
             self.queued.emit(self._queue.add(request, front=True, source=source))
 
     def save_as(self) -> None:
-        """Ask for a name, then save a copy in the background."""
-        if not (self._shown and self._shown.image is not None):
-            return
+        """Ask how and where, then save a copy in the background."""
+        shown = self._shown
+        if shown and shown.film:
+            self._export_film(shown, shown.film)
+        elif shown and shown.image is not None:
+            image = shown.image
+            suggested = shown.path or self._folder() / f"picture.{self._settings.get('format')}"
+            filters = self.tr("Pictures (*.png *.jpg *.jpeg *.webp)")
+            self._ask_name(suggested, filters, lambda target: self.save_copy(shown, image, target))
+
+    def _export_film(self, shown: ShownPicture, film: Film) -> None:
+        from desktop_app.ui.export_dialog import ExportDialog  # loaded with the first use, like all dialogs
+
+        export = FilmExport(film.frames, shown.result, shown.path, self._background, self._window)
+        export.saved.connect(lambda path: self._saved(shown, path))
+        settings = self._settings
+        dialog = ExportDialog(
+            film,
+            export,
+            shown.path.with_suffix("") if shown.path else self._folder() / "film",
+            format=settings.get("film_format"),
+            quality=settings.get("film_quality"),
+            metadata=settings.get("metadata"),
+            parent=self._window,
+        )
+        dialog.open_wanted.connect(open_file)
+        dialog.show_wanted.connect(show_in_folder)
+        dialog.open()
+
+    def _folder(self) -> Path:
+        return Path(self._settings.get("output_folder") or Path.home()).expanduser()
+
+    @Slot(object, str)
+    def save_image(self, image: QImage, name: str) -> None:
+        """Ask where to save ``image``, one frame of the film or its contact sheet, suggesting ``name``."""
+        shown = self._shown
+        folder = shown.path.parent if shown and shown.path else Path.home()
+        filters = self.tr("Pictures (*.png *.jpg *.jpeg *.webp)")
+        apart = ShownPicture(None, image, shown.result if shown else None)
+        self._ask_name(folder / name, filters, lambda target: self.save_copy(apart, image, target))
+
+    def _ask_name(self, suggested: Path, filters: str, then: Callable[[Path], None]) -> None:
         from PySide6.QtWidgets import QFileDialog  # each Qt class costs time when it is first named; not at start
 
-        shown, image = self._shown, self._shown.image
-        suggested = shown.path or Path.home() / f"picture.{self._settings.get('format')}"
-        filters = self.tr("Pictures (*.png *.jpg *.jpeg *.webp)")
         dialog = QFileDialog(self._window, self.tr("Save as"), str(suggested.parent), filters)
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setDefaultSuffix(suggested.suffix)  # the dialog adds it before it asks about replacing
         dialog.selectFile(suggested.name)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(lambda name: self.save_copy(shown, image, Path(name)))
+        dialog.fileSelected.connect(lambda name: then(Path(name)))
         dialog.open()
 
     def save_copy(self, shown: ShownPicture, image: QImage, target: Path) -> None:
@@ -156,17 +198,20 @@ class PictureActions(QObject):
                 _write_copy(shown, image, target, quality=quality, metadata=metadata)
             return target
 
-        self._background.run(work, self._saved)
+        self._background.run(work, lambda path: self._saved(shown, path))
 
-    def _saved(self, path: Path) -> None:
+    def _saved(self, shown: ShownPicture, path: Path) -> None:
+        self._viewer.saved(shown, path)
         self.said.emit(self.tr("Saved as {file}.").format(file=path), False)
+        self.written.emit()
 
 
 def _write_copy(shown: ShownPicture, image: QImage, target: Path, *, quality: int, metadata: bool) -> None:
     """The file itself where it can stay as it is, else the pixels encoded anew. Raises ``AppError``."""
     from desktop_app.export.pictures import save_as  # Pillow is not needed before the first copy
 
-    if not (metadata and shown.path and shown.path.suffix.lower() == target.suffix.lower()):
+    same = shown.path is not None and shown.path.suffix.lower() == target.suffix.lower()
+    if shown.path is None or not same or not metadata:
         save_as(frames_of(image), shown.result, target, quality=quality, metadata=metadata, overwrite=True)
         return
     try:
@@ -214,11 +259,13 @@ def possible_actions(viewer: Viewer, queue: JobQueue) -> dict[str, bool]:
     shown, running = viewer.shown, queue.current
     recipe = bool(shown and shown.result)
     image = bool(shown and shown.image is not None)
+    film = bool(shown and shown.film)
     file = bool(shown and shown.path)
     zoom = image or viewer.job is not None
     return {
         **dict.fromkeys(("use_all", "use_prompt", "use_seed", "remix", "reproduce", "copy_prompt"), recipe),
-        **dict.fromkeys(("copy_image", "save_as"), image),
+        **dict.fromkeys(("copy_image", "save_as", "use_start"), image),
+        **dict.fromkeys(("play", "frame_back", "frame_forward", "save_frame", "extend", "contact_sheet"), film),
         **dict.fromkeys(("open_picture", "show_in_folder"), file),
         **dict.fromkeys(("toggle_zoom", "zoom_in", "zoom_out"), zoom),
         "keep": bool(running and running.state == "denoising"),

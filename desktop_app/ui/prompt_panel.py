@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal, Slot
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from pathlib import Path
 
-from desktop_app.core.catalog import SCHEDULE_TYPES, SCHEDULERS
+from PySide6.QtCore import QSignalBlocker, QSize, Signal, Slot
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from desktop_app.core.catalog import FILM, PICTURE
+from desktop_app.studio.background import Background
 from desktop_app.studio.draft import Draft
 from desktop_app.ui import theme
-from desktop_app.ui.controls import EnlargeRow, SeedRow, SizeRow
+from desktop_app.ui.controls import ComboRow, EnlargeRow, SeedRow, SizeRow
+from desktop_app.ui.film_controls import FilmControls
 from desktop_app.ui.generate_button import GenerateButton
 from desktop_app.ui.icons import icon
-from desktop_app.ui.translate import translated, translated_label
-from desktop_app.ui.widgets.calm import CalmComboBox
+from desktop_app.ui.number_rows import NumberRow
+from desktop_app.ui.scheduler_rows import SchedulerRows
+from desktop_app.ui.start_picture import StartPicture
+from desktop_app.ui.translate import translated
 from desktop_app.ui.widgets.fold import Fold
-from desktop_app.ui.widgets.labelled_slider import LabelledSlider
 from desktop_app.ui.widgets.labels import ElidedLabel, label
 from desktop_app.ui.widgets.prompt_edit import Mark, PromptEdit
 from desktop_app.ui.widgets.scroll import scrolling
+from desktop_app.ui.widgets.segments import Segments
 
 USUAL_STEPS = (1, 60)
 USUAL_GUIDANCE = (1.0, 15.0)
@@ -33,7 +39,8 @@ class PromptPanel(QFrame):
     reuse_seed = Signal()
     surprise_wanted = Signal()
 
-    def __init__(self, draft: Draft, parent: QWidget | None = None) -> None:
+    def __init__(self, draft: Draft, background: Background, start_folder: Path, parent: QWidget | None = None) -> None:
+        """Start pictures that come without a file are written to ``start_folder``."""
         super().__init__(parent)
         self._draft = draft
         self.setProperty("role", "left")
@@ -42,12 +49,14 @@ class PromptPanel(QFrame):
         self._make_texts()
         self._make_model()
         self._make_numbers()
+        self.film = FilmControls(draft)
+        self.start = StartPicture(draft, background, start_folder)
         self._make_advanced()
         self.button = GenerateButton()
         self._lay_out()
         self._connect()
         self._facts_changed()
-        for name in ("prompt", "negative_prompt", "seed", "seed_locked", "count"):
+        for name in ("prompt", "negative_prompt", "seed", "seed_locked"):
             self._show(name)
         self.negative_fold.set_opened(bool(draft.value("negative_prompt")))
 
@@ -56,10 +65,9 @@ class PromptPanel(QFrame):
     def _make_texts(self) -> None:
         self.prompt = PromptEdit(
             self.tr("Prompt"),
-            self.tr("Say what the picture shows. Ctrl+Enter makes it; Enter starts a new line."),
+            self.tr("Say what it shows. Ctrl+Enter makes it; Enter starts a new line."),
             least_lines=3,
         )
-        self.prompt.setPlaceholderText(self.tr("What shall the picture show?"))
         self.surprise = QPushButton(icon("dice"), self.tr("Surprise me"))
         self.surprise.setProperty("role", "quiet")
         self.surprise.setIconSize(QSize(SMALL_ICON, SMALL_ICON))
@@ -67,76 +75,56 @@ class PromptPanel(QFrame):
         self.surprise.setToolTip(self.tr("Write a sentence of what this model can draw. Ctrl+Z brings yours back."))
         self.hint = label("", "hint", wrap=True)
         self.hint.hide()
-        self.negative = PromptEdit(
-            self.tr("Negative prompt"), self.tr("Say what the picture shall not show."), least_lines=2
-        )
+        self.negative = PromptEdit(self.tr("Negative prompt"), self.tr("Say what shall not be seen."), least_lines=2)
         self.negative.setPlaceholderText(self.tr("What shall it not show?"))
         self.negative_fold = Fold(
             self.tr("Negative prompt"),
-            self.tr("Show or hide the box for what the picture shall not show."),
+            self.tr("Show or hide the box for what shall not be seen."),
             self.negative,
         )
 
     def _make_model(self) -> None:
-        self.model_label = QLabel(self.tr("Model"))
-        self.model = CalmComboBox()
-        self.model.setAccessibleName(self.tr("Model"))
-        self.model.setToolTip(self.tr("What draws the picture."))
-        self.model_label.setBuddy(self.model)
+        self.kind = Segments(
+            self.tr("Kind"),
+            {
+                PICTURE: (self.tr("Picture"), self.tr("Make a picture.")),
+                FILM: (
+                    self.tr("Film"),
+                    self.tr("Make a short film. It takes about as long as that many pictures."),
+                ),
+            },
+        )
+        self._model_row = ComboRow(self.tr("Model"), self.tr("What draws it."))
+        self.model, self.model_label = self._model_row.combo, self._model_row.label
         self.about = ElidedLabel("", "muted")
 
     def _make_numbers(self) -> None:
-        self.steps = LabelledSlider(
+        self.steps = NumberRow(
+            self._draft,
+            "steps",
             self.tr("Steps"),
-            self.tr("How often the picture is cleaned of noise. More is finer and slower."),
+            self.tr("How often it is cleaned of noise. More is finer and slower."),
             usual=USUAL_STEPS,
         )
-        self.guidance_scale = LabelledSlider(
+        self.guidance_scale = NumberRow(
+            self._draft,
+            "guidance_scale",
             self.tr("Guidance"),
-            self.tr("How closely the picture follows the words. Too much makes it harsh; 1 switches it off."),
+            self.tr("How closely the words are followed. Too much makes it harsh; 1 switches it off."),
             usual=USUAL_GUIDANCE,
             step=0.5,
         )
-        self.count = LabelledSlider(
-            self.tr("Pictures"), self.tr("How many pictures, each from the next seed."), usual=USUAL_COUNT
-        )
+        self.count = NumberRow(self._draft, "count", "", "", usual=USUAL_COUNT)
         self.size_row = SizeRow()
         self.enlarge_row = EnlargeRow()
         self.seed_row = SeedRow()
 
     def _make_advanced(self) -> None:
-        self.scheduler = CalmComboBox()
-        self.schedule_type = CalmComboBox()
-        self._scheduler_row = self._combo_row(
-            self.scheduler, self.tr("Scheduler"), self.tr("The method that takes the steps (also called sampler).")
-        )
-        self._schedule_row = self._combo_row(
-            self.schedule_type, self.tr("Schedule"), self.tr("How the noise levels are spread over the steps.")
-        )
-        body = QWidget()
-        column = QVBoxLayout(body)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(theme.S)
-        column.addWidget(self._scheduler_row)
-        column.addWidget(self._schedule_row)
+        self.schedulers = SchedulerRows(self._draft)
+        self.scheduler, self.schedule_type = self.schedulers.scheduler_row.combo, self.schedulers.schedule_row.combo
         self.advanced = Fold(
-            self.tr("Advanced"), self.tr("Show or hide the scheduler and its schedule."), body, opened=False
+            self.tr("Advanced"), self.tr("Show or hide the scheduler and its schedule."), self.schedulers, opened=False
         )
-
-    def _combo_row(self, combo: CalmComboBox, text: str, tip: str) -> QWidget:
-        row = QWidget()
-        line = QHBoxLayout(row)
-        line.setContentsMargins(0, 0, 0, 0)
-        line.setSpacing(theme.S)
-        caption = QLabel(text)
-        caption.setBuddy(combo)
-        caption.setToolTip(tip)
-        combo.setAccessibleName(text)
-        combo.setToolTip(tip)
-        line.addWidget(caption)
-        line.addWidget(combo, 1)
-        row.setProperty("caption", caption)
-        return row
 
     def _lay_out(self) -> None:
         page = QWidget()
@@ -149,19 +137,16 @@ class PromptPanel(QFrame):
         heading_row = QHBoxLayout()
         heading_row.addWidget(heading, 1)
         heading_row.addWidget(self.surprise)
-        model_row = QHBoxLayout()
-        model_row.setSpacing(theme.S)
-        model_row.addWidget(self.model_label)
-        model_row.addWidget(self.model, 1)
         column.addLayout(heading_row)
-        for part in (self.prompt, self.hint, self.negative_fold):
+        for part in (self.prompt, self.hint, self.negative_fold, self.kind, self.start):
             column.addWidget(part)
         column.addSpacing(theme.XS)
-        column.addLayout(model_row)
-        column.addWidget(self.about)
-        column.addSpacing(theme.XS)
-        for part in (self.steps, self.guidance_scale, self.size_row, self.enlarge_row, self.seed_row, self.count):
+        for part in (self._model_row, self.about):
             column.addWidget(part)
+        column.addSpacing(theme.XS)
+        for part in (self.film, self.steps, self.guidance_scale, self.size_row, self.enlarge_row, self.seed_row):
+            column.addWidget(part)
+        column.addWidget(self.count)
         column.addWidget(self.advanced)
         column.addStretch(1)
         self._align_labels()
@@ -179,9 +164,9 @@ class PromptPanel(QFrame):
 
     def _align_labels(self) -> None:
         """One column of labels: as wide as the longest, within reason; a longer one wraps."""
-        captions = [self.model_label, self.steps.label, self.guidance_scale.label, self.count.label]
-        captions += [self.size_row.label, self.enlarge_row.label, self.seed_row.label]
-        captions += [row.property("caption") for row in (self._scheduler_row, self._schedule_row)]
+        rows = (self._model_row, self.steps, self.guidance_scale, self.count, self.size_row, self.enlarge_row)
+        captions = [row.label for row in (*rows, self.seed_row, *self.schedulers.rows)]
+        captions += [*self.film.labels, *self.start.labels]
         width = min(LABEL_MOST, max(caption.sizeHint().width() for caption in captions))
         for caption in captions:
             caption.setFixedWidth(width)
@@ -194,15 +179,8 @@ class PromptPanel(QFrame):
         self.surprise.clicked.connect(self.surprise_wanted)
         self.prompt.edited.connect(lambda text: draft.set_value("prompt", text))
         self.negative.edited.connect(lambda text: draft.set_value("negative_prompt", text))
-        self.model.activated.connect(lambda row: draft.set_value("model", self.model.itemData(row)))
-        self.scheduler.activated.connect(lambda row: draft.set_value("scheduler", self.scheduler.itemData(row)))
-        self.schedule_type.activated.connect(
-            lambda row: draft.set_value("schedule_type", self.schedule_type.itemData(row))
-        )
-        for name in ("steps", "guidance_scale", "count"):
-            row = getattr(self, name)
-            row.edited.connect(lambda value, name=name: draft.set_value(name, value))
-            row.reset.connect(lambda name=name: draft.reset(name))
+        self.kind.chosen.connect(lambda kind: draft.set_value("kind", kind))
+        self._model_row.chosen.connect(lambda key: draft.set_value("model", key))
         self.size_row.edited.connect(self._size_edited)
         self.size_row.reset.connect(self._size_reset)
         self.enlarge_row.edited.connect(lambda factor: draft.set_value("enlarge", factor))
@@ -242,29 +220,11 @@ class PromptPanel(QFrame):
         self.enlarge_row.setVisible(bool(facts and facts.enlarge > 1))
         if facts:
             self.size_row.offer(facts.sizes, facts.min_size, facts.max_size, facts.multiple)
-            self._offer_schedulers(facts.schedulers)
-        for name in ("width", "scheduler", "schedule_type", "steps", "guidance_scale"):
+        self.kind.setVisible(bool(facts and len(facts.kinds) > 1))
+        for name in ("width", "kind"):
             self._show(name)
         self._mark_words()
         self._show_problem()
-
-    def _offer_schedulers(self, keys: tuple[str, ...]) -> None:
-        self.scheduler.clear()
-        for key in keys:
-            self.scheduler.addItem(SCHEDULERS[key].label, key)
-            about = translated_label("schedulers", SCHEDULERS[key].about)
-            self.scheduler.setItemData(self.scheduler.count() - 1, about, Qt.ItemDataRole.ToolTipRole)
-
-    def _offer_schedule_types(self) -> None:
-        scheduler = SCHEDULERS.get(self._draft.value("scheduler"))
-        types = scheduler.schedule_types if scheduler else ()
-        self.schedule_type.clear()
-        for key in types:
-            text, about = SCHEDULE_TYPES[key]
-            self.schedule_type.addItem(translated_label("schedulers", text), key)
-            row = self.schedule_type.count() - 1
-            self.schedule_type.setItemData(row, translated_label("schedulers", about), Qt.ItemDataRole.ToolTipRole)
-        self._schedule_row.setVisible(len(types) > 1)
 
     @Slot(str)
     def _show(self, name: str) -> None:
@@ -277,23 +237,14 @@ class PromptPanel(QFrame):
             case "negative_prompt":
                 self.negative.set_text(value)
                 self.negative_fold.set_note(self.tr("in use") if value.strip() else "")
-            case "steps" | "guidance_scale" | "count":
-                row = getattr(self, name)
-                row.set_limits(*self._draft.limits(name))
-                row.set_value(value)
+            case "kind":
+                self._show_kind()
             case "width" | "height" | "enlarge":
                 self._show_size()
             case "seed":
                 self.seed_row.set_seed(value)
             case "seed_locked":
                 self.seed_row.set_locked(value)
-            case "scheduler":
-                self.scheduler.setCurrentIndex(self.scheduler.findData(value))
-                self._offer_schedule_types()
-                self._show("schedule_type")
-                self.steps.set_limits(*self._draft.limits("steps"))
-            case "schedule_type":
-                self.schedule_type.setCurrentIndex(self.schedule_type.findData(value))
         self._show_problem()
 
     def _show_size(self) -> None:
@@ -301,6 +252,21 @@ class PromptPanel(QFrame):
         size = (draft.value("width"), draft.value("height"))
         self.size_row.set_size(*size)
         self.enlarge_row.show_value(draft.value("enlarge") > 1, draft.facts.enlarge if draft.facts else 1, size)
+
+    def _show_kind(self) -> None:
+        """Say film where a film is made."""
+        film = self._draft.value("kind") == FILM
+        self.kind.show_chosen(self._draft.value("kind"))
+        facts = self._draft.facts
+        listens = facts is None or "prompt" in facts.controls
+        self.prompt.setEnabled(listens)
+        question = self.tr("What shall the film show?") if film else self.tr("What shall the picture show?")
+        self.prompt.setPlaceholderText(question if listens else "")
+        if film:
+            self.count.set_words(self.tr("Films"), self.tr("How many films, each from the next seed."))
+        else:
+            self.count.set_words(self.tr("Pictures"), self.tr("How many pictures, each from the next seed."))
+        self.button.set_film(film)
 
     def _mark_words(self) -> None:
         """Mark what the model does not know, and more quietly what it takes for something else."""
@@ -318,9 +284,17 @@ class PromptPanel(QFrame):
         about = facts.description if facts else ""
         marks += [Mark(start, length, "warning", f"{sentence} {about}".strip()) for start, length in unknown]
         self.prompt.mark(marks)
+        self._show_hint(sentence if words else "", about)
+
+    def _show_hint(self, sentence: str, about: str) -> None:
+        facts = self._draft.facts
+        deaf = facts is not None and "prompt" not in facts.controls
+        if facts and deaf:
+            sentence = self.tr("{model} does not go by words.").format(model=facts.name)
+        theme.set_role(self.hint, "muted" if deaf else "hint")
         self.hint.setText(sentence)
         self.hint.setToolTip(about)
-        self.hint.setVisible(bool(words))
+        self.hint.setVisible(bool(sentence))
 
     def _synonym_tip(self, model: str, word: str, plain: str) -> str:
         return self.tr("{model} draws “{word}” as “{plain}”.").format(model=model, word=word, plain=plain)

@@ -1,4 +1,4 @@
-"""The jobs: the running one, those that wait, and those that ended without a picture."""
+"""The jobs: the running one, those that wait, and those that ended without a result."""
 
 from __future__ import annotations
 
@@ -117,7 +117,9 @@ class _JobRow(QFrame):
     def refresh(self) -> None:
         job = self._job
         parts = [self._state_text(), "{} × {} px".format(*job.request.final_size)]
-        if job.pictures > 1:
+        if job.request.is_film:
+            parts.append(self._film_text(job))
+        elif job.pictures > 1:
             parts.append(self.tr("%n pictures", "", job.pictures))
         self.state.setText(" · ".join(parts))
         self.again.setVisible(job.ended)
@@ -128,6 +130,11 @@ class _JobRow(QFrame):
             self.remove.dress("close", self.tr("Dismiss job"), self.tr("Take this job off the list."))
         else:
             self.remove.dress("stop", self.tr("Stop job"), self.tr("Stop the running job (Esc)."))
+
+    def _film_text(self, job: Job) -> str:
+        frames = self.tr("%n frames", "", job.request.frames)
+        films = self.tr("%n films", "", job.pictures) if job.pictures > 1 else self.tr("film")
+        return self.tr("{films} of {frames}").format(films=films, frames=frames)
 
     def _state_text(self) -> str:
         job = self._job

@@ -31,16 +31,19 @@ class StatusRow(QFrame):
         self.progress = ProgressLine()
         self.progress.setAccessibleName(self.tr("Progress"))
         self.progress.setToolTip(self.tr("How far the running job is."))
-        self.watch = self._icon_button("eye", "watch", self.tr("Watch"), self.tr("Show the picture being made."))
+        self.watch = self._icon_button("eye", "watch", self.tr("Watch"), self.tr("Show what is being made."))
         self.keep = self._push_button(
-            "keep", "keep", self.tr("Keep"), self.tr("Take no further step, and finish the picture as it is now.")
+            "keep", "keep", self.tr("Keep"), self.tr("Take no further step, and finish it as it is now.")
         )
         self.stop = self._push_button("stop", "stop", self.tr("Stop"), self.tr("Stop the running job (Esc)."))
         self.again = self._push_button(
             "again", "again", self.tr("Run again"), self.tr("Start this job once more, with the same seed.")
         )
         self.discard = self._push_button(
-            "close", "discard", self.tr("Discard"), self.tr("Take the unfinished picture off the canvas.")
+            "close", "discard", self.tr("Discard"), self.tr("Take what is unfinished off the canvas.")
+        )
+        self.save_again = self._push_button(
+            "save", "save_as", self.tr("Save again…"), self.tr("It could not be saved. Try once more, or elsewhere.")
         )
         self.enlarge = self._push_button("enlarge", "enlarge", "", "")
         self._enlarge_action: QAction | None = None
@@ -75,7 +78,8 @@ class StatusRow(QFrame):
         row.setSpacing(theme.XS)
         row.addWidget(self.text, 1)
         row.addSpacing(theme.S)
-        for button in (self.watch, self.keep, self.stop, self.again, self.discard, self.enlarge, *self.picture_buttons):
+        jobs = (self.watch, self.keep, self.stop, self.again, self.discard)
+        for button in (*jobs, self.save_again, self.enlarge, *self.picture_buttons):
             row.addWidget(button, 0, Qt.AlignmentFlag.AlignVCenter)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -121,6 +125,7 @@ class StatusRow(QFrame):
             self.enlarge.setText(self._enlarge_action.text())
             self.enlarge.setAccessibleName(self._enlarge_action.text())
             self.enlarge.setVisible(bool(shown and not running and self._enlarge_action.isEnabled()))
+        self.save_again.setVisible(bool(shown and not running and shown.path is None and shown.image is not None))
         for button in self.picture_buttons:
             button.setVisible(bool(shown and not running))
         if shown:
@@ -173,17 +178,20 @@ class StatusRow(QFrame):
     def picture_of(self, job: Job) -> str:
         if job.pictures == 1:
             return ""
-        return self.tr("Picture {number}/{all} · ").format(number=job.picture + 1, all=job.pictures)
+        which = self.tr("Film {number}/{all} · ") if job.request.is_film else self.tr("Picture {number}/{all} · ")
+        return which.format(number=job.picture + 1, all=job.pictures)
 
     def picture_text(self, shown: ShownPicture) -> str:
-        """Seed, seconds and size of a finished picture."""
+        """Seed, seconds and size of a finished picture, and how many frames a film has."""
         if shown.image is None:
             return self.tr("Opening…") if shown.message is None else self.tr("This file cannot be shown")
-        size = self.tr("{width} × {height} px").format(width=shown.image.width(), height=shown.image.height())
-        if shown.result is None:
-            return size
-        seed = self.tr("Seed {seed}").format(seed=shown.result.seed)
-        return " · ".join((seed, self.duration(shown.result.seconds), size))
+        facts = [self.tr("{width} × {height} px").format(width=shown.image.width(), height=shown.image.height())]
+        if shown.film:
+            facts.append(self.tr("%n frames", "", shown.film.count))
+        if shown.result is not None:
+            seed = self.tr("Seed {seed}").format(seed=shown.result.seed)
+            facts = [seed, self.duration(shown.result.seconds), *facts]
+        return " · ".join(facts)
 
     def duration(self, seconds: float) -> str:
         """Seconds as people say them."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import (
     QItemSelectionModel,
+    QLocale,
     QMimeData,
     QModelIndex,
     QPersistentModelIndex,
@@ -27,6 +28,7 @@ from desktop_app.ui.thumbnails import Thumbnails
 
 SIDE = 72
 """Of one thumbnail, in px."""
+MARK_FONT = 11
 Index = QModelIndex | QPersistentModelIndex
 
 
@@ -56,6 +58,9 @@ class _Delegate(QStyledItemDelegate):
             painter.setClipPath(outline)
             painter.drawPixmap(frame, pixmap, QRectF(pixmap.rect()))
             painter.setClipping(False)
+            seconds = self._thumbnails.seconds(item.path, item.modified)
+            if seconds is not None:
+                _paint_film_mark(painter, frame, seconds)
         else:
             painter.fillPath(outline, theme.color("raised"))
         if pixmap is not None and pixmap.isNull():
@@ -71,6 +76,23 @@ class _Delegate(QStyledItemDelegate):
         else:
             return
         painter.drawRoundedRect(box.adjusted(-1.5, -1.5, 1.5, 1.5), 5, 5)
+
+
+def _paint_film_mark(painter: QPainter, frame: QRectF, seconds: float) -> None:
+    """A film's length in the lower right corner, behind the mark of a film."""
+    painter.setFont(theme.sized(painter.font(), MARK_FONT))
+    text = QLocale().toString(seconds, "f", 1) + " s"
+    width = painter.fontMetrics().horizontalAdvance(text)
+    badge = QRectF(0, 0, min(frame.width(), width + 22), 16)
+    badge.moveBottomRight(frame.bottomRight())
+    outline = QPainterPath()
+    outline.addRoundedRect(badge, 4, 4)
+    painter.setOpacity(0.85)
+    painter.fillPath(outline, theme.color("window"))
+    painter.setOpacity(1.0)
+    paint_icon(painter, "film", QRectF(badge.left() + 3, badge.top() + 2, 12, 12), "text")
+    painter.setPen(theme.color("text"))
+    painter.drawText(badge.adjusted(17, 0, -3, 0), Qt.AlignmentFlag.AlignVCenter, text)
 
 
 def _fitted(box: QRectF, pixmap: QPixmap) -> QRectF:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 from PySide6.QtCore import QObject, Qt, Slot
 from PySide6.QtGui import QColor, QFont, QPalette
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QStyle, QWidget
 
 from desktop_app.core.paths import resources_dir
 
@@ -134,6 +134,13 @@ def sized(font: QFont, pixels: int, *, bold: bool = False) -> QFont:
     return made
 
 
+def reduced_motion() -> bool:
+    """Whether the system asks that nothing moves by itself."""
+    app = QApplication.instance()
+    style = app.style() if isinstance(app, QApplication) else None
+    return style is not None and style.styleHint(QStyle.StyleHint.SH_Widget_Animation_Duration) == 0
+
+
 def set_role(widget: QWidget, role: str) -> None:
     """Give ``widget`` another role of the style sheet."""
     if widget.property("role") != role:
@@ -190,6 +197,7 @@ _STYLE = """
 QToolTip { background: @raised; color: @text; border: 1px solid @line; padding: 4px 6px; }
 QLabel[role="muted"], QCheckBox[role="muted"] { color: @muted; font-size: 12px; }
 QLabel[role="hint"] { color: @warning; font-size: 12px; }
+QLabel[role="peek"] { background: @raised; border: 1px solid @line; padding: 2px; }
 QLabel[role="strong"] { font-weight: 600; }
 QLabel[role="title"] { font-size: 20px; font-weight: 600; }
 QLabel[role="large"] { font-size: 15px; }
@@ -201,6 +209,8 @@ QFrame[role="bar"] { background: @panel; border-bottom: 1px solid @line; }
 QFrame[role="foot"] { background: @panel; border-top: 1px solid @line; }
 QFrame[role="error"] { background: @raised; border-left: 3px solid @error; border-bottom: 1px solid @line; }
 QFrame[role="notice"] { background: @raised; border-left: 3px solid @line; border-bottom: 1px solid @line; }
+QFrame[role="segments"], QFrame[role="start"] { background: @window; border: 1px solid @line; border-radius: 6px; }
+QFrame[role="drop-here"] { background: @raised; border: 1px dashed @accent; border-radius: 6px; }
 QFrame[role="card"] { background: @raised; border-radius: 10px; }
 QScrollArea, QScrollArea > QWidget > QWidget[role="panel"] { background: @panel; border: none; }
 
@@ -231,6 +241,31 @@ QPushButton[role="quiet"] {
 QPushButton[role="quiet"]:hover { background: @raised; color: @text; }
 QPushButton[role="quiet"]:pressed { background: @line; }
 QPushButton[role="quiet"]:focus { border-color: @text; }
+QPushButton[role="drop"], QPushButton[role="drop-here"] {
+    text-align: left; background: transparent; border: 1px dashed @faint; padding: 0 8px; min-height: 32px;
+    color: @muted; font-size: 12px;
+}
+QPushButton[role="drop"]:hover { border-color: @muted; color: @text; }
+QPushButton[role="drop"]:focus { border: 1px solid @text; }
+QPushButton[role="drop-here"] { border: 1px dashed @accent; background: @raised; color: @text; }
+QPushButton[role="thumbnail"] {
+    background: transparent; border: 1px solid transparent; padding: 0; min-width: 54px; min-height: 54px;
+}
+QPushButton[role="thumbnail"]:hover { background: @raised; }
+QPushButton[role="thumbnail"]:focus { border-color: @text; }
+QPushButton[role="segment"] {
+    background: transparent; border: 1px solid transparent; border-radius: 4px; padding: 0; min-height: 22px;
+    color: @muted;
+}
+QPushButton[role="segment"]:hover { color: @text; }
+QPushButton[role="segment"]:checked { background: @line; color: @text; font-weight: 600; }
+QPushButton[role="segment"]:focus { border-color: @text; }
+QPushButton[role="link"] {
+    text-align: left; background: transparent; border: 1px solid transparent; padding: 0 4px 0 0; min-height: 20px;
+    margin-left: -3px; color: @muted; font-size: 12px;
+}
+QPushButton[role="link"]:hover { background: @raised; color: @text; }
+QPushButton[role="link"]:focus { border-color: @text; }
 QPushButton[role="fold"] {
     text-align: left; background: transparent; border: 1px solid transparent; padding: 0 4px 0 0; margin-left: -6px;
     font-weight: 600;
@@ -258,6 +293,7 @@ QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QComboBox:focus, QPlainTe
     border-color: @text;
 }
 QLineEdit:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled, QComboBox:disabled { color: @faint; }
+QPlainTextEdit:disabled { color: @faint; background: @panel; }
 QLineEdit[role="plain"] { background: transparent; border: none; padding: 0; min-height: 18px; }
 QLineEdit[role="muted"] { color: @muted; }
 QSpinBox, QDoubleSpinBox { padding: 0 6px; }
@@ -287,6 +323,15 @@ QCheckBox::indicator { width: 16px; height: 16px; border: 1px solid @muted; bord
 QCheckBox::indicator:checked { background: @accent; border-color: @accent; image: url("@icons/@check.svg"); }
 QCheckBox:focus { color: @text; }
 QCheckBox::indicator:focus { border: 2px solid @text; }
+QRadioButton { spacing: 8px; min-height: 24px; }
+QRadioButton::indicator {
+    width: 14px; height: 14px; border: 1px solid @muted; border-radius: 8px; background: @window;
+}
+QRadioButton::indicator:checked {
+    width: 8px; height: 8px; border: 4px solid @accent; border-radius: 8px; background: @on_accent;
+}
+QRadioButton::indicator:focus { border-color: @text; }
+QRadioButton:disabled { color: @faint; }
 
 QScrollBar:vertical { background: transparent; width: 10px; margin: 0; }
 QScrollBar:horizontal { background: transparent; height: 10px; margin: 0; }

@@ -50,8 +50,8 @@ class Welcome(QWidget):
             column.addWidget(part)
         column.addStretch(3)
 
-    def show_model(self, facts: ModelFacts | None, problem: Message | None) -> None:
-        """Say what ``facts`` draws, or with no model why there is none."""
+    def show_model(self, facts: ModelFacts | None, problem: Message | None, *, film: bool = False) -> None:
+        """Say what ``facts`` draws, or with no model why there is none; ``film``: a film is asked for."""
         delete_all(self._chip_flow)
         if facts is None:
             text, remedy = translated(problem or Message("model.none"))
@@ -59,7 +59,12 @@ class Welcome(QWidget):
             self.line.setText(remedy)
             self.sample.show_icon("alert")
             return
-        self.title.setText(self.tr("What shall the picture show?"))
+        if facts.film and facts.film.needs_start:
+            self.title.setText(self.tr("Which picture shall move?"))
+        else:
+            self.title.setText(
+                self.tr("What shall the film show?") if film else self.tr("What shall the picture show?")
+            )
         self.line.setText(facts.description)
         self.sample.show_icon("picture")
         for sentence in facts.examples[:EXAMPLES]:

@@ -90,6 +90,22 @@ def write_model(folder: Path, facts: dict) -> None:
     (folder / "safelight.json").write_text(json.dumps(facts))
 
 
+def write_film_model(folder: Path, facts: dict, *adapters: Path) -> None:
+    """A model that makes pictures and, with a motion adapter of its own, films; ``adapters`` fit it as well."""
+    write_model(folder, facts)
+    widths = {"block_out_channels": [8, 16]}
+    for part in (folder / "unet", folder / "motion_adapter", *adapters):
+        part.mkdir()
+        kind = "UNet2DConditionModel" if part.name == "unet" else "MotionAdapter"
+        (part / "config.json").write_text(json.dumps({"_class_name": kind, **widths}))
+
+
+def write_video_model(folder: Path, facts: dict) -> None:
+    """A model that makes films of a start picture, as Stable Video Diffusion does."""
+    write_model(folder, facts)
+    (folder / "model_index.json").write_text('{"_class_name": "StableVideoDiffusionPipeline"}')
+
+
 def build(root: Path, transport: ScriptedTransport) -> Stand:
     """Everything ``app.py`` ties together, with pictures in ``root / "pictures"``."""
     paths = app_paths(root)
@@ -116,7 +132,7 @@ def build(root: Path, transport: ScriptedTransport) -> Stand:
         paths=paths,
         report=lambda: "the report",
     )
-    queue.picture.connect(lambda job, finished: pictures.added(finished.path))
+    queue.picture.connect(lambda job, finished: finished.path and pictures.added(finished.path))
     thread.start()
     return Stand(window, draft, queue, settings, pictures, transport, paths, thread, background)
 
@@ -142,6 +158,22 @@ def stand(qtbot, tmp_path: Path, models: Path, transport: ScriptedTransport) -> 
     yield stand
     stand.close()
     apply_theme(QApplication.instance(), "light")
+
+
+@pytest.fixture
+def film_stand(qtbot, tmp_path: Path, transport: ScriptedTransport) -> Iterator[Stand]:
+    """A window with a model "both" for pictures and films, "video" that needs a start picture, and "pictures"."""
+    bundled = tmp_path / "data" / "bundled"
+    write_film_model(bundled / "both", {**FACTS, "name": "Both", "film": {"max_frames": 40}}, bundled / "drifting")
+    write_model(bundled / "pictures", {**FACTS, "name": "Pictures"})
+    video = {"format": 1, "name": "Video", "sizes": [[128, 128], [192, 128]]}
+    write_video_model(bundled / "video", video)
+    stand = build(tmp_path / "data", transport)
+    stand.window.resize(1280, 800)
+    stand.window.show()
+    qtbot.waitUntil(lambda: stand.queue.engine_state == "ready")
+    yield stand
+    stand.close()
 
 
 @pytest.fixture

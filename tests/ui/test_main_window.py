@@ -15,7 +15,7 @@ from desktop_app.core.messages import Message
 from desktop_app.studio.job_queue import JobQueue
 from desktop_app.ui.images import frames_of
 from tests.scripted import die, fail, frames
-from tests.ui.conftest import build
+from tests.ui.conftest import FACTS, build, write_model
 
 
 def press(stand, key: Qt.Key, modifier=Qt.KeyboardModifier.NoModifier, on=None) -> None:
@@ -346,10 +346,9 @@ def test_a_dropped_picture_offers_its_recipe(qtbot, stand, generate):
     kept = drop(stand, stand.window.viewer.shown.path)
     qtbot.waitUntil(lambda: stand.window.dropped.menu is not None)
     menu = stand.window.dropped.menu
-    assert [action.text() for action in menu.actions() if action.text()][:3] == [
-        "Use all",
-        "Remix (all but the seed)",
-        "Use prompt",
+    assert [action.text() for action in menu.actions() if action.text()] == [
+        *("Use all", "Remix (all but the seed)", "Use prompt", "Use seed"),
+        *("Use as start picture", "Only show it"),
     ]
     menu.actions()[0].trigger()
     menu.hide()
@@ -358,14 +357,36 @@ def test_a_dropped_picture_offers_its_recipe(qtbot, stand, generate):
     assert kept.hasUrls()
 
 
-def test_a_dropped_picture_without_a_recipe_gets_a_sentence(qtbot, stand, tmp_path):
+def test_a_dropped_picture_without_a_recipe_can_be_a_start_picture_or_is_shown_with_a_sentence(qtbot, stand, tmp_path):
     from desktop_app.ui.images import image_of
 
     image_of(frames(16, 16)).save(str(tmp_path / "plain.png"))
     kept = drop(stand, tmp_path / "plain.png")
+    qtbot.waitUntil(lambda: stand.window.dropped.menu is not None)
+    start, _, show = stand.window.dropped.menu.actions()
+    assert (start.text(), show.text()) == ("Use as start picture", "Only show it")
+    start.trigger()
+    assert stand.draft.request().start == str(tmp_path / "plain.png")
+    assert stand.window.messages.text.text() == "It is the start picture now."
+    show.trigger()
+    stand.window.dropped.menu.hide()
     qtbot.waitUntil(lambda: "no recipe" in stand.window.messages.text.text())
     qtbot.waitUntil(lambda: stand.window.viewer.shown.image is not None)
     assert kept.hasUrls()
+
+
+def test_a_model_that_takes_no_start_picture_is_offered_none(qtbot, tmp_path, transport):
+    from desktop_app.ui.images import image_of
+
+    write_model(tmp_path / "data" / "bundled" / "plain", {**FACTS, "controls": ["prompt", "seed"]})
+    stand = build(tmp_path / "data", transport)
+    stand.window.show()
+    image_of(frames(16, 16)).save(str(tmp_path / "plain.png"))
+    kept = drop(stand, tmp_path / "plain.png")
+    qtbot.waitUntil(lambda: "no recipe" in stand.window.messages.text.text())
+    assert stand.window.dropped.menu is None
+    assert kept.hasUrls()
+    stand.close()
 
 
 def test_a_picture_dropped_on_the_prompt_is_not_text(stand, generate):

@@ -45,10 +45,7 @@ class LabelledSlider(QWidget):
         if unit:
             self.number.setSuffix(f" {unit}")
         self.label.setBuddy(self.number)
-        for widget in (self.slider, self.number):
-            widget.setAccessibleName(text)
-            widget.setToolTip(tip)
-        self.label.setToolTip(tip + " " + self.tr("Double-click to go back to the model's own value."))
+        self.set_words(text, tip)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(theme.S)
@@ -59,6 +56,14 @@ class LabelledSlider(QWidget):
         self.slider.valueChanged.connect(self._slid)
         self.number.valueChanged.connect(self._typed)
         self.label.reset.connect(self.reset)
+
+    def set_words(self, text: str, tip: str) -> None:
+        """What it is called and what it does."""
+        self.label.setText(text)
+        for widget in (self.slider, self.number):
+            widget.setAccessibleName(text)
+            widget.setToolTip(tip)
+        self.label.setToolTip(tip + " " + self.tr("Double-click to go back to the model's own value."))
 
     def value(self) -> float:
         return self._kind(self.number.value())
