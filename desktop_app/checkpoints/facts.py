@@ -199,9 +199,11 @@ def _film(family: Family, own: Mapping[str, Any]) -> FilmFacts | None:
     if family.film is None:
         return None
     numbers = {name: int(own[name]) for name in ("frames", "max_frames", "fps", "window") if name in own}
-    film = replace(family.film, **numbers)
+    film = replace(family.film, **numbers, shared_noise=float(own.get("shared_noise", 0)))
     if not 1 < film.frames <= film.max_frames or min(film.fps, film.window) < 1:
         raise ValueError(f"its films have {film.frames} of {film.max_frames} frames, {film.fps} a second")
+    if not 0 <= film.shared_noise <= 1:
+        raise ValueError(f"its films share {film.shared_noise} of their noise, which must be from 0 to 1")
     return film
 
 

@@ -84,6 +84,8 @@ class FilmFacts:
     """Frames that the model sees at once; a longer film is made in overlapping windows where the family can."""
     needs_start: bool = False
     """It makes films of pictures, not of words."""
+    shared_noise: float = 0.0
+    """0..1, of the variance of the first noise, common to all frames, as the model's own motion adapter expects it."""
 
 
 @dataclass(frozen=True, slots=True)

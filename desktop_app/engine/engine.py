@@ -159,7 +159,8 @@ class Engine:
             return model
         assert isinstance(model, StableDiffusion)  # adapters are found for this family alone
         folder = motion_model_folder(facts, request.motion_model, self._folders)
-        return (yield from self.shelf.motion(model, folder, lambda: check(stop)))
+        shared_noise = facts.film.shared_noise if facts.film and not request.motion_model else 0.0
+        return (yield from self.shelf.motion(model, folder, shared_noise, lambda: check(stop)))
 
     def _enlarged(
         self, request: GenerationRequest, source: Picture, facts: ModelFacts, device: Device, stop: StopSignal

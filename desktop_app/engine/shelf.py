@@ -50,13 +50,16 @@ class Shelf:
         self.models[key] = self.models.pop(key)  # newest last
         return self.models[key]
 
-    def motion(self, pictures: StableDiffusion, folder: Path, check: Check) -> Generator[Event, None, AnimateDiff]:
+    def motion(
+        self, pictures: StableDiffusion, folder: Path, shared_noise: float, check: Check
+    ) -> Generator[Event, None, AnimateDiff]:
         """``pictures``, the model used last, made to film by the adapter in ``folder``. Raises ``AppError``."""
         files = [folder / "config.json", *sorted(folder.glob("*.safetensors"))]
-        key = (*next(reversed(self.models)), *_stamps(file for file in files if file.is_file()))
+        stamps = _stamps(file for file in files if file.is_file())
+        key = (*next(reversed(self.models)), str(shared_noise), *stamps)
         if self._motion is None or self._motion[0] != key:
             self._motion = None
-            self._motion = (key, (yield from AnimateDiff.load(pictures, folder, check)))
+            self._motion = (key, (yield from AnimateDiff.load(pictures, folder, shared_noise, check)))
         return self._motion[1]
 
     def enlarger(self, facts: ModelFacts, device: Device, check: Check) -> Generator[Event, None, Enlarger]:

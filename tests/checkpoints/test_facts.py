@@ -113,6 +113,20 @@ def test_facts_that_cannot_be_used_are_named(own: dict[str, Any], tmp_path: Path
     assert "safelight.json" in str(caught.value)
 
 
+def test_films_of_the_models_own_adapter_share_noise_as_it_says(tmp_path: Path) -> None:
+    folder = make_model(tmp_path / "films", {"film": {"frames": 8, "shared_noise": 0.75}})
+    adapter = {"_class_name": "MotionAdapter", "block_out_channels": [64]}
+    for part, config in (("unet", {"block_out_channels": [64]}), ("motion_adapter", adapter)):
+        (folder / part).mkdir(exist_ok=True)
+        (folder / part / "config.json").write_text(json.dumps(config))
+    film = read_model_facts(folder).film
+    assert film is not None
+    assert (film.frames, film.shared_noise) == (8, 0.75)
+    (folder / "safelight.json").write_text('{"format": 1, "film": {"shared_noise": 2}}')
+    with pytest.raises(AppError, match=r"share 2\.0 of their noise"):
+        read_model_facts(folder)
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000])
 def test_a_facts_file_that_is_not_json_is_named(content: bytes, tmp_path: Path) -> None:
     folder = make_model(tmp_path / "bad")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ class FilmPair(Pair):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, "epsilon")
         self.adapter = add_motion_adapter(folder)
-        self.film = loaded(AnimateDiff.load(self.model, folder / "motion_adapter", lambda: None))
+        self.film = loaded(AnimateDiff.load(self.model, folder / "motion_adapter", 0.0, lambda: None))
 
     def theirs(self, key: str, kind: str, guidance_scale: float, **options: Any) -> torch.Tensor:
         cls, changes = ORACLE[key]
@@ -160,6 +161,22 @@ def test_the_animated_unet_equals_that_of_diffusers(options):
         assert torch.equal(unet(x[:, :, 0], torch.tensor(40), words).sample, still)  # as it was
 
 
+@pytest.mark.parametrize("draw", ["noise", "start_noise"])
+def test_frames_share_as_much_of_their_noise_as_the_model_says(pair, draw):
+    request = request_for(width=256, height=256, kind="film", frames=8)
+
+    def drawn(share: float) -> torch.Tensor:
+        film = replace(pair.film, shared_noise=share)
+        return getattr(film, draw)(request, torch.Generator().manual_seed(SEED))
+
+    frames = drawn(0.75)[0].transpose(0, 1).flatten(1)
+    alike = torch.corrcoef(frames)[~torch.eye(8, dtype=torch.bool)]
+    assert frames.std().item() == pytest.approx(1, abs=0.05)
+    assert alike.mean().item() == pytest.approx(0.75, abs=0.05)
+    assert drawn(1)[0].std(1).max() < 1e-6
+    assert torch.equal(drawn(0), getattr(pair.film, draw)(request, torch.Generator().manual_seed(SEED)))
+
+
 def test_the_unet_of_the_bundled_model_films_and_learns():
     """diffusers' own motion U-Net cannot express it: pooled text among the time embeddings, scale and shift by them."""
     torch.manual_seed(0)
@@ -194,7 +211,7 @@ def test_with_an_adapter_that_says_nothing_the_bundled_model_films_its_pictures(
         if "proj_out" in name:
             torch.nn.init.zeros_(weight)
     adapter.save_pretrained(tmp_path / "motion_adapter")
-    film = loaded(AnimateDiff.load(model, tmp_path / "motion_adapter", lambda: None))
+    film = loaded(AnimateDiff.load(model, tmp_path / "motion_adapter", 0.0, lambda: None))
     request = request_for(kind="film", frames=3, width=128, height=128)
     told, noise = film.encode(film.tokenize(request, BATCHED)), film.noise(request, torch.Generator().manual_seed(0))
     with torch.inference_mode():
@@ -208,7 +225,7 @@ def test_loading_an_adapter_draws_no_random_weights(pair, tmp_path):
     """diffusers draws them for the whole motion U-Net first; here the layers wait empty for those of the file."""
     pair.adapter.save_pretrained(tmp_path / "motion_adapter")
     before = torch.get_rng_state()
-    film = loaded(AnimateDiff.load(pair.model, tmp_path / "motion_adapter", lambda: None))
+    film = loaded(AnimateDiff.load(pair.model, tmp_path / "motion_adapter", 0.0, lambda: None))
     assert torch.equal(torch.get_rng_state(), before)
     assert {value.device.type for value in (*film.unet.parameters(), *film.unet.buffers())} == {"cpu"}
     assert not any(weight.requires_grad for weight in film.unet.parameters())

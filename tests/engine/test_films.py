@@ -56,7 +56,7 @@ def families(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Fam
     still: StableDiffusion = loaded(StableDiffusion.load(animated, CPU, lambda: None))
     adapter = animated / "motion_adapter"
     yield {
-        "animated": Family(animated, loaded(AnimateDiff.load(still, adapter, lambda: None))),
+        "animated": Family(animated, loaded(AnimateDiff.load(still, adapter, 0.0, lambda: None))),
         "words": Family(words, loaded(TextToVideo.load(words, CPU, lambda: None))),
         "picture": Family(picture, loaded(StableVideoDiffusion.load(picture, CPU, lambda: None))),
     }

@@ -34,7 +34,7 @@ class Short:
         self.folder = tiny_model(folder)
         self.adapter = add_motion_adapter(folder, longest=WINDOW)
         self.pictures: Any = loaded(StableDiffusion.load(folder, CPU, lambda: None))
-        self.film: AnimateDiff = loaded(AnimateDiff.load(self.pictures, folder / "motion_adapter", lambda: None))
+        self.film: AnimateDiff = loaded(AnimateDiff.load(self.pictures, folder / "motion_adapter", 0.0, lambda: None))
 
     def latents(self, request: GenerationRequest, noise: Tensor | None = None, loop: bool = False) -> Tensor:
         job = job_for(self.folder, self.film, request)

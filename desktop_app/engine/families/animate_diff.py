@@ -23,11 +23,13 @@ class AnimateDiff(LatentDiffusion):
 
     longest: int
     """Frames that the adapter can tell apart."""
+    shared_noise: float = 0.0
+    """Of the variance of the noise, common to all frames ("Preserve Your Own Correlation", Ge et al. 2023)."""
     decode_chunk = 8
 
     @classmethod
     def load(
-        cls, pictures: LatentDiffusion, folder: Path, check: Callable[[], None]
+        cls, pictures: LatentDiffusion, folder: Path, shared_noise: float, check: Callable[[], None]
     ) -> Generator[Loading, None, AnimateDiff]:
         """Load the adapter in the diffusers folder ``folder`` for ``pictures``, whose parts it shares.
 
@@ -44,7 +46,7 @@ class AnimateDiff(LatentDiffusion):
         yield from reader.fill(adapter, part, device.torch_device, device.dtype, str)
         adapter.to(device.torch_device)  # buffers, which are computed and not always stored
         longest = adapter.config.motion_max_seq_length
-        return cls(device, pictures.text, unet, pictures.autoencoder, pictures.scheduler_config, longest)
+        return cls(device, pictures.text, unet, pictures.autoencoder, pictures.scheduler_config, longest, shared_noise)
 
     def evaluate(self, model_input: Tensor, t: Tensor, embeddings: Tensor) -> Tensor:
         return self.unet(model_input.to(self.device.dtype), t, embeddings).float()
@@ -54,12 +56,19 @@ class AnimateDiff(LatentDiffusion):
 
     def noise(self, request: GenerationRequest, generator: torch.Generator) -> Tensor:
         shape = (1, self.autoencoder.channels, request.frames, *self.autoencoder.latent_size(*request.size))
-        return torch.randn(shape, generator=generator).to(self.device.torch_device)
+        return self._shared(torch.randn(shape, generator=generator), generator)
 
     def start_noise(self, request: GenerationRequest, generator: torch.Generator) -> Tensor:
         """Drawn frame by frame, unlike :meth:`noise`: diffusers' two pipelines differ in this."""
         shape = (1, request.frames, self.autoencoder.channels, *self.autoencoder.latent_size(*request.size))
-        return torch.randn(shape, generator=generator).transpose(1, 2).to(self.device.torch_device)
+        return self._shared(torch.randn(shape, generator=generator).transpose(1, 2), generator)
+
+    def _shared(self, own: Tensor, generator: torch.Generator) -> Tensor:
+        """Each frame's ``own`` noise, on the model's device, with the share that all have in common."""
+        if self.shared_noise:
+            common = torch.randn(own[:, :, :1].shape, generator=generator)
+            own = self.shared_noise**0.5 * common + (1 - self.shared_noise) ** 0.5 * own
+        return own.to(self.device.torch_device)
 
     def encode_start(self, start: Tensor, generator: torch.Generator) -> Tensor:
         return self.autoencoder.draw(start, generator).transpose(0, 1)[None]
