@@ -565,7 +565,7 @@ def test_a_notice_leaves_by_itself_and_an_error_does_not(qtbot, stand):
     assert bar.is_error
 
 
-def test_the_engines_notices_reach_the_window(stand):
+def test_the_engines_notices_reach_the_window(qtbot, stand):
     def noticing(request):
         yield ev.Notice(Message("prompt.cut", {"words": 3}))
         yield ev.Failed(Message("engine.memory", {"device": "CPU"}))
@@ -574,8 +574,7 @@ def test_the_engines_notices_reach_the_window(stand):
     seen = []
     stand.window.messages.show_notice = lambda text, *rest, **more: seen.append(text)
     stand.queue.add(stand.draft.request())
-    QTest.qWait(200)
-    assert seen == [Message("prompt.cut", {"words": 3}).text]
+    qtbot.waitUntil(lambda: seen == [Message("prompt.cut", {"words": 3}).text])
 
 
 def test_raising_brings_a_minimised_window_back(stand):
