@@ -188,10 +188,10 @@ def _merge(
         kinds=family.kinds + (FILM,) * (film is not None and FILM not in family.kinds),
         film=film,
         motion_models=motion_models,
-        examples=tuple(str(example) for example in own.get("examples", ())),
+        examples=_examples(own),
         vocabulary=tuple(str(word) for word in vocabulary.get("words", ())),
         synonyms={str(word): str(plain) for word, plain in vocabulary.get("synonyms", {}).items()},
-        surprise=tuple(_slot(phrases) for phrases in own.get("surprise", ())),
+        surprise=_surprise(own),
     )
 
 
@@ -199,12 +199,26 @@ def _film(family: Family, own: Mapping[str, Any]) -> FilmFacts | None:
     if family.film is None:
         return None
     numbers = {name: int(own[name]) for name in ("frames", "max_frames", "fps", "window") if name in own}
-    film = replace(family.film, **numbers, shared_noise=float(own.get("shared_noise", 0)))
+    film = replace(
+        family.film,
+        **numbers,
+        shared_noise=float(own.get("shared_noise", 0)),
+        examples=_examples(own),
+        surprise=_surprise(own),
+    )
     if not 1 < film.frames <= film.max_frames or min(film.fps, film.window) < 1:
         raise ValueError(f"its films have {film.frames} of {film.max_frames} frames, {film.fps} a second")
     if not 0 <= film.shared_noise <= 1:
         raise ValueError(f"its films share {film.shared_noise} of their noise, which must be from 0 to 1")
     return film
+
+
+def _examples(own: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(example) for example in own.get("examples", ()))
+
+
+def _surprise(own: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
+    return tuple(_slot(phrases) for phrases in own.get("surprise", ()))
 
 
 def _slot(phrases: Any) -> tuple[str, ...]:

@@ -86,6 +86,9 @@ class FilmFacts:
     """It makes films of pictures, not of words."""
     shared_noise: float = 0.0
     """0..1, of the variance of the first noise, common to all frames, as the model's own motion adapter expects it."""
+    examples: tuple[str, ...] = ()
+    """Sentences that say what moves; where there are none, a picture's serve films as well. So it is of the next."""
+    surprise: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +273,14 @@ class ModelFacts:
     """How it makes films; None if it makes none."""
     motion_models: tuple[str, ...] = ()
     """Motion adapters that fit it, by folder name, "" being its own; the first is a newcomer's."""
+
+    def examples_of(self, kind: str) -> tuple[str, ...]:
+        """Sentences to show a newcomer who wants a picture or a film."""
+        return (self.film.examples if self.film and kind == FILM else ()) or self.examples
+
+    def surprise_of(self, kind: str) -> tuple[tuple[str, ...], ...]:
+        """Slots of phrases for a picture or a film; see ``surprise``."""
+        return (self.film.surprise if self.film and kind == FILM else ()) or self.surprise
 
     @property
     def default_size(self) -> tuple[int, int]:

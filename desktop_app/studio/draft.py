@@ -109,8 +109,8 @@ class Draft(QObject):
 
     def surprise(self) -> None:
         """Put a sentence of the model's own phrases into the prompt; a model without such phrases leaves it alone."""
-        if self.facts and self.facts.surprise:
-            sentence = surprise(self.facts.surprise, random.SystemRandom(), shown=self.value("prompt"))
+        if self.facts and (slots := self.facts.surprise_of(self.value("kind"))):
+            sentence = surprise(slots, random.SystemRandom(), shown=self.value("prompt"))
             self.set_value("prompt", sentence)
 
     def limits(self, name: str) -> tuple[float, float]:

@@ -17,7 +17,6 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QSplitter, QVBoxLayout, QWidget
 
-from desktop_app.core.catalog import FILM
 from desktop_app.core.messages import Message
 from desktop_app.core.paths import AppPaths
 from desktop_app.studio.background import Background
@@ -367,9 +366,9 @@ class MainWindow(QMainWindow):
     @Slot()
     def _facts_changed(self) -> None:
         facts = self.draft.facts
-        film = self.draft.value("kind") == FILM
-        self.stage.welcome.show_model(facts, None if facts else self.draft.problem(), film=film)
-        self.actions_by_id["surprise"].setEnabled(bool(facts and facts.surprise))
+        kind = self.draft.value("kind")
+        self.stage.welcome.show_model(facts, None if facts else self.draft.problem(), kind=kind)
+        self.actions_by_id["surprise"].setEnabled(bool(facts and facts.surprise_of(kind)))
         self.dropped.offers_start = self.draft.takes_start
         self._enable_actions()
 

@@ -205,7 +205,7 @@ class PromptPanel(QFrame):
         self.about.setText(facts.description if facts else "")
         self.about.set_tip(self.about.text())
         self.about.setVisible(bool(facts and facts.description))
-        self.surprise.setVisible(bool(facts and facts.surprise))
+        self.surprise.setVisible(bool(facts and facts.surprise_of(self._draft.value("kind"))))
         controls = facts.controls if facts else ()
         for name, part in {
             "negative_prompt": self.negative_fold,

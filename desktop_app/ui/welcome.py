@@ -8,7 +8,7 @@ from PySide6.QtCore import QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QImage, QPainter, QPainterPath, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
-from desktop_app.core.catalog import ModelFacts
+from desktop_app.core.catalog import FILM, PICTURE, ModelFacts
 from desktop_app.core.messages import Message
 from desktop_app.core.paths import resources_dir
 from desktop_app.ui import theme
@@ -50,8 +50,8 @@ class Welcome(QWidget):
             column.addWidget(part)
         column.addStretch(3)
 
-    def show_model(self, facts: ModelFacts | None, problem: Message | None, *, film: bool = False) -> None:
-        """Say what ``facts`` draws, or with no model why there is none; ``film``: a film is asked for."""
+    def show_model(self, facts: ModelFacts | None, problem: Message | None, *, kind: str = PICTURE) -> None:
+        """Say what ``facts`` draws, or with no model why there is none; ``kind`` is what is asked for."""
         delete_all(self._chip_flow)
         if facts is None:
             text, remedy = translated(problem or Message("model.none"))
@@ -63,20 +63,21 @@ class Welcome(QWidget):
             self.title.setText(self.tr("Which picture shall move?"))
         else:
             self.title.setText(
-                self.tr("What shall the film show?") if film else self.tr("What shall the picture show?")
+                self.tr("What shall the film show?") if kind == FILM else self.tr("What shall the picture show?")
             )
         self.line.setText(facts.description)
         self.sample.show_icon("picture")
-        for sentence in facts.examples[:EXAMPLES]:
+        examples, surprise = facts.examples_of(kind), facts.surprise_of(kind)
+        for sentence in examples[:EXAMPLES]:
             name = self.tr("Example: {sentence}").format(sentence=sentence)
             chip = self._add_chip(sentence, name, self.tr("Put this sentence into the prompt."))
             chip.clicked.connect(self._chip_clicked)
-        if facts.surprise:
+        if surprise:
             text = self.tr("Surprise me")
             chip = self._add_chip(text, text, self.tr("Write a sentence of what this model can draw."))
             chip.setIcon(icon("dice"))
             chip.clicked.connect(self.surprise_wanted)
-        self.chips.setVisible(bool(facts.examples or facts.surprise))
+        self.chips.setVisible(bool(examples or surprise))
 
     def load_sample(self) -> None:
         """Show a picture that the bundled model drew, when the program brings one. Called after the first paint."""

@@ -114,14 +114,19 @@ def test_facts_that_cannot_be_used_are_named(own: dict[str, Any], tmp_path: Path
 
 
 def test_films_of_the_models_own_adapter_share_noise_as_it_says(tmp_path: Path) -> None:
-    folder = make_model(tmp_path / "films", {"film": {"frames": 8, "shared_noise": 0.75}})
+    folder = make_model(tmp_path / "films", {"film": {"frames": 8, "shared_noise": 0.75, "examples": ["it moves"]}})
     adapter = {"_class_name": "MotionAdapter", "block_out_channels": [64]}
     for part, config in (("unet", {"block_out_channels": [64]}), ("motion_adapter", adapter)):
         (folder / part).mkdir(exist_ok=True)
         (folder / part / "config.json").write_text(json.dumps(config))
-    film = read_model_facts(folder).film
-    assert film is not None
-    assert (film.frames, film.shared_noise) == (8, 0.75)
+    facts = read_model_facts(folder)
+    assert facts.film is not None
+    assert (facts.film.frames, facts.film.shared_noise) == (8, 0.75)
+    assert (facts.examples_of("film"), facts.examples_of("picture"), facts.surprise_of("film")) == (
+        ("it moves",),
+        (),
+        (),
+    )
     (folder / "safelight.json").write_text('{"format": 1, "film": {"shared_noise": 2}}')
     with pytest.raises(AppError, match=r"share 2\.0 of their noise"):
         read_model_facts(folder)

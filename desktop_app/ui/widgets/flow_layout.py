@@ -86,4 +86,5 @@ def delete_all(layout: QLayout) -> None:
     while item := layout.takeAt(0):
         widget = item.widget()
         if widget is not None:
+            widget.hide()  # deletion waits for the event loop; until then it must not show through
             widget.deleteLater()
