@@ -198,11 +198,12 @@ def _merge(
 def _film(family: Family, own: Mapping[str, Any]) -> FilmFacts | None:
     if family.film is None:
         return None
-    numbers = {name: int(own[name]) for name in ("frames", "max_frames", "fps", "window") if name in own}
+    numbers = {name: int(own[name]) for name in ("frames", "max_frames", "fps", "window", "moments") if name in own}
     film = replace(
         family.film,
         **numbers,
         shared_noise=float(own.get("shared_noise", 0)),
+        moment_prompt=str(own.get("moment_prompt", "")),
         examples=_examples(own),
         surprise=_surprise(own),
     )
@@ -210,6 +211,8 @@ def _film(family: Family, own: Mapping[str, Any]) -> FilmFacts | None:
         raise ValueError(f"its films have {film.frames} of {film.max_frames} frames, {film.fps} a second")
     if not 0 <= film.shared_noise <= 1:
         raise ValueError(f"its films share {film.shared_noise} of their noise, which must be from 0 to 1")
+    if film.moments < 1 or (film.moments > 1) != all(part in film.moment_prompt for part in ("{moment}", "{prompt}")):
+        raise ValueError(f"the prompt of each of its {film.moments} moments is {film.moment_prompt!r}")
     return film
 
 

@@ -8,7 +8,7 @@ facts file, which wins over its family (see :mod:`desktop_app.checkpoints.facts`
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 PICTURE, FILM = "picture", "film"
 KINDS = (PICTURE, FILM)
@@ -86,9 +86,18 @@ class FilmFacts:
     """It makes films of pictures, not of words."""
     shared_noise: float = 0.0
     """0..1, of the variance of the first noise, common to all frames, as the model's own motion adapter expects it."""
+    moment_prompt: str = ""
+    """What the prompt of one moment of a film says, with "{moment}" and "{prompt}", as the model's own motion adapter
+    expects it; "" where all frames have the prompt itself."""
+    moments: int = 1
+    """How many moments there are, evenly from the first frame to the last; the first is number 1."""
     examples: tuple[str, ...] = ()
     """Sentences that say what moves; where there are none, a picture's serve films as well. So it is of the next."""
     surprise: tuple[tuple[str, ...], ...] = ()
+
+    def with_another_adapter(self) -> FilmFacts:
+        """Without what holds for the model's own motion adapter alone."""
+        return replace(self, shared_noise=0.0, moment_prompt="", moments=1)
 
 
 @dataclass(frozen=True, slots=True)

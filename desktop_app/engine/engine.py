@@ -155,12 +155,12 @@ class Engine:
     ) -> Generator[Event, None, Model]:
         """The model that makes ``request``: for a film of a picture model, with its motion adapter."""
         model = yield from self.shelf.model(facts, device, lambda: check(stop))
-        if not (request.is_film and facts.motion_models):
+        if not (request.is_film and facts.motion_models and facts.film):
             return model
         assert isinstance(model, StableDiffusion)  # adapters are found for this family alone
         folder = motion_model_folder(facts, request.motion_model, self._folders)
-        shared_noise = facts.film.shared_noise if facts.film and not request.motion_model else 0.0
-        return (yield from self.shelf.motion(model, folder, shared_noise, lambda: check(stop)))
+        film = facts.film.with_another_adapter() if request.motion_model else facts.film
+        return (yield from self.shelf.motion(model, folder, film, lambda: check(stop)))
 
     def _enlarged(
         self, request: GenerationRequest, source: Picture, facts: ModelFacts, device: Device, stop: StopSignal

@@ -22,7 +22,10 @@ MEMORY_PER_LATENT = 512 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Conditioning:
-    """Text embeddings of shape (1, tokens, width); ``negative`` is None where guidance is off."""
+    """Text embeddings of shape (texts, tokens, width); ``negative`` is None where guidance is off.
+
+    One text, or as many as a film has frames.
+    """
 
     positive: Tensor
     negative: Tensor | None
@@ -54,5 +57,5 @@ def guided(evaluate: Evaluate, conditioning: Conditioning, scale: float, form: s
 
     if form == TWO_PASS:
         return lambda latents, t: combine(evaluate(latents, t, negative), evaluate(latents, t, positive))
-    both = torch.cat([negative, positive])
+    both = torch.cat([negative.expand_as(positive), positive])
     return lambda latents, t: combine(*evaluate(torch.cat([latents, latents]), t, both).chunk(2))

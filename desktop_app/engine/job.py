@@ -25,7 +25,6 @@ from desktop_app.engine.model import Model
 from desktop_app.engine.preview import Previewer
 from desktop_app.engine.schedulers import build_scheduler
 from desktop_app.engine.start import Start, as_frames
-from desktop_app.engine.windows import windowed
 
 ENLARGE_CHUNK = 4
 """Frames enlarged together, memory permitting."""
@@ -110,8 +109,6 @@ def _set_up(job: Job, request: GenerationRequest, generator: torch.Generator) ->
     films_start = film is not None and film.needs_start
     picture = start.frames[:1] if start is not None and films_start else None
     predict = model.predictor(job.conditioning, request, job.run.guidance_form, picture, generator)
-    if request.is_film and film is not None and (window := model.window(film.window)) is not None:
-        predict = windowed(predict, request.frames, window, loop=request.loop and not extended)
     if start is None or films_start:
         return _Setting(predict, model.noise(request, generator))
     if extended:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 
 from desktop_app.checkpoints.facts import check_model_files
-from desktop_app.core.catalog import ModelFacts
+from desktop_app.core.catalog import FilmFacts, ModelFacts
 from desktop_app.core.events import Event
 from desktop_app.engine.device import Device, free_memory, give_memory_back
 from desktop_app.engine.enlarger import Enlarger, load_enlarger
@@ -51,15 +51,18 @@ class Shelf:
         return self.models[key]
 
     def motion(
-        self, pictures: StableDiffusion, folder: Path, shared_noise: float, check: Check
+        self, pictures: StableDiffusion, folder: Path, film: FilmFacts, check: Check
     ) -> Generator[Event, None, AnimateDiff]:
-        """``pictures``, the model used last, made to film by the adapter in ``folder``. Raises ``AppError``."""
+        """``pictures``, the model used last, made to film as ``film`` says by the adapter in ``folder``.
+
+        Raises ``AppError``.
+        """
         files = [folder / "config.json", *sorted(folder.glob("*.safetensors"))]
         stamps = _stamps(file for file in files if file.is_file())
-        key = (*next(reversed(self.models)), str(shared_noise), *stamps)
+        key = (*next(reversed(self.models)), repr(film), *stamps)
         if self._motion is None or self._motion[0] != key:
             self._motion = None
-            self._motion = (key, (yield from AnimateDiff.load(pictures, folder, shared_noise, check)))
+            self._motion = (key, (yield from AnimateDiff.load(pictures, folder, film, check)))
         return self._motion[1]
 
     def enlarger(self, facts: ModelFacts, device: Device, check: Check) -> Generator[Event, None, Enlarger]:

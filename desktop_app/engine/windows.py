@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import count
 
 import torch
@@ -14,15 +15,17 @@ _GOLDEN = (5**0.5 - 1) / 2
 """Multiples of it, modulo one, spread over the circle evenly however many are taken."""
 
 
-def windowed(predict: Predict, frames: int, window: int, *, loop: bool) -> Predict:
-    """``predict`` for films of ``frames`` frames, in and out (1, channels, frames, height, width).
+def windowed(predict_of: Callable[[list[int]], Predict], frames: int, window: int, *, loop: bool) -> Predict:
+    """The prediction for films of ``frames`` frames, in and out (1, channels, frames, height, width).
+
+    ``predict_of`` gives that for the frames of a window, from their numbers.
 
     Windows of at most ``window`` frames overlap by at least a quarter of it. What they say of a frame is averaged, with
     more weight where it is in the middle of a window. With ``loop`` the windows lie on a circle and turn from
     evaluation to evaluation, so that the last frame leads to the first and no seam stays in one place.
     """
     if frames <= window and not loop:
-        return predict
+        return predict_of(list(range(frames)))
     turns = count()
 
     def all_frames(film: Tensor, t: Tensor) -> Tensor:
@@ -31,7 +34,7 @@ def windowed(predict: Predict, frames: int, window: int, *, loop: bool) -> Predi
         for numbers in positions(frames, window, loop=loop, shift=shift):
             here = torch.tensor(numbers, device=film.device)
             weight = smooth_weights(len(numbers)).to(film.device)
-            total[:, :, here] += predict(film[:, :, here], t) * weight.view(-1, 1, 1)
+            total[:, :, here] += predict_of(numbers)(film[:, :, here], t) * weight.view(-1, 1, 1)
             weights[here] += weight
         return total / weights.view(-1, 1, 1)
 

@@ -127,9 +127,23 @@ def test_films_of_the_models_own_adapter_share_noise_as_it_says(tmp_path: Path) 
         (),
         (),
     )
-    (folder / "safelight.json").write_text('{"format": 1, "film": {"shared_noise": 2}}')
-    with pytest.raises(AppError, match=r"share 2\.0 of their noise"):
-        read_model_facts(folder)
+    assert (facts.film.moments, facts.film.moment_prompt) == (1, "")
+    told = {"moments": 4, "moment_prompt": "{moment}: {prompt}"}
+    (folder / "safelight.json").write_text(json.dumps({"format": 1, "film": {**told, "shared_noise": 0.5}}))
+    film = read_model_facts(folder).film
+    assert film is not None
+    assert (film.moments, film.moment_prompt) == (4, "{moment}: {prompt}")
+    other = film.with_another_adapter()
+    assert (other.moments, other.moment_prompt, other.shared_noise) == (1, "", 0)
+    for own, reason in (
+        ({"shared_noise": 2}, r"share 2\.0 of their noise"),
+        ({"moments": 4}, "each of its 4 moments is ''"),
+        ({**told, "moments": 0}, "each of its 0 moments"),
+        ({**told, "moment_prompt": "{prompt}"}, "each of its 4 moments is '{prompt}'"),
+    ):
+        (folder / "safelight.json").write_text(json.dumps({"format": 1, "film": own}))
+        with pytest.raises(AppError, match=reason):
+            read_model_facts(folder)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000])

@@ -14,22 +14,25 @@ from diffusers import AnimateDiffPipeline, AnimateDiffVideoToVideoPipeline, Moti
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from PIL import Image
 
+from desktop_app.core.catalog import FAMILIES
 from desktop_app.core.errors import AppError
 from desktop_app.core.events import Loading
 from desktop_app.core.frames import Frames
 from desktop_app.core.result import RunRecord
 from desktop_app.engine.denoise import denoise
 from desktop_app.engine.engine import Engine
-from desktop_app.engine.families.animate_diff import AnimateDiff, animated
+from desktop_app.engine.families.animate_diff import AnimateDiff, along, animated
 from desktop_app.engine.families.stable_diffusion import StableDiffusion
 from desktop_app.engine.guidance import BATCHED, NONE, TWO_PASS
 from desktop_app.engine.schedulers import build_scheduler
 from desktop_app.engine.start import as_input
+from desktop_app.engine.windows import smooth_weights
 from tests.engine.conftest import CPU, pictures, request_for, run
 from tests.engine.test_oracle import CASES, NEGATIVE, ORACLE, PROMPT, SEED, STEPS, Pair
 from tests.tiny_models import SIZE, add_motion_adapter, loaded, tiny_model, tiny_motion_adapter, tiny_pipeline
 
 FRAMES = 5
+FILM_FACTS: Any = FAMILIES["stable-diffusion"].film
 POSTCARD = Path(__file__).parents[2] / "resources" / "models" / "postcard"
 
 
@@ -39,7 +42,7 @@ class FilmPair(Pair):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, "epsilon")
         self.adapter = add_motion_adapter(folder)
-        self.film = loaded(AnimateDiff.load(self.model, folder / "motion_adapter", 0.0, lambda: None))
+        self.film = loaded(AnimateDiff.load(self.model, folder / "motion_adapter", FILM_FACTS, lambda: None))
 
     def theirs(self, key: str, kind: str, guidance_scale: float, **options: Any) -> torch.Tensor:
         cls, changes = ORACLE[key]
@@ -158,6 +161,8 @@ def test_the_animated_unet_equals_that_of_diffusers(options):
         assert torch.equal(ours(x, torch.tensor(40), words), expected)
         assert torch.equal(ours(x, torch.tensor(40), words.repeat_interleave(6, dim=0)), expected)
         assert torch.equal(ours(x, torch.tensor([40, 40]), words), expected)
+        by_frame = torch.randn(12, 7, 16)
+        assert torch.equal(ours(x, torch.tensor(40), by_frame), theirs(x, torch.tensor(40), by_frame).sample)
         assert torch.equal(unet(x[:, :, 0], torch.tensor(40), words).sample, still)  # as it was
 
 
@@ -166,7 +171,7 @@ def test_frames_share_as_much_of_their_noise_as_the_model_says(pair, draw):
     request = request_for(width=256, height=256, kind="film", frames=8)
 
     def drawn(share: float) -> torch.Tensor:
-        film = replace(pair.film, shared_noise=share)
+        film = replace(pair.film, film=replace(FILM_FACTS, shared_noise=share))
         return getattr(film, draw)(request, torch.Generator().manual_seed(SEED))
 
     frames = drawn(0.75)[0].transpose(0, 1).flatten(1)
@@ -175,6 +180,67 @@ def test_frames_share_as_much_of_their_noise_as_the_model_says(pair, draw):
     assert alike.mean().item() == pytest.approx(0.75, abs=0.05)
     assert drawn(1)[0].std(1).max() < 1e-6
     assert torch.equal(drawn(0), getattr(pair.film, draw)(request, torch.Generator().manual_seed(SEED)))
+
+
+MOMENTS = replace(FILM_FACTS, moments=2, moment_prompt="moment {moment}: {prompt}", window=4)
+
+
+def test_each_moment_has_a_prompt_of_its_own(pair):
+    film = replace(pair.film, film=MOMENTS)
+    texts = film.tokenize(request_for(prompt="a {moment} cat", kind="film"), BATCHED)
+    alone = [pair.film.text.tokens(f"moment {number}: a {{moment}} cat").ids for number in (1, 2)]
+    assert torch.equal(texts.prompt.ids, torch.cat(alone))
+    assert texts.negative is not None
+    assert len(texts.negative.ids) == 1
+    assert len(film.tokenize(request_for(prompt=" ", kind="film"), BATCHED).prompt.ids) == 1
+    long = film.tokenize(request_for(prompt="cat " * 200, kind="film"), BATCHED)
+    assert long.notices
+
+
+def test_frames_between_two_moments_are_told_both():
+    moments = torch.tensor([0.0, 10.0, 30.0]).view(3, 1, 1)
+    assert along(moments, 5, loop=False).flatten().tolist() == [0, 5, 10, 20, 30]
+    assert along(moments, 8, loop=True).flatten().tolist() == [0, 5, 10, 20, 30, 20, 10, 5]
+    assert along(moments, 3, loop=False).equal(moments)
+
+
+@pytest.mark.parametrize("form", [BATCHED, TWO_PASS])
+def test_every_window_is_told_the_moments_of_its_own_frames(pair, form):
+    """Against diffusers' U-Net, which takes a text for each frame; 4 of 6 frames at once."""
+    film = replace(pair.film, film=MOMENTS)
+    request = request_for(prompt=PROMPT, kind="film", frames=6, guidance_scale=3.0)
+    words = film.encode(film.tokenize(request, form))
+    predict = film.predictor(words, request, form, None, torch.Generator())
+    x, t = film.noise(request, torch.Generator().manual_seed(1)), torch.tensor(40)
+    unet: Any = UNetMotionModel.from_unet2d(pair.model.unet, pair.adapter)
+    first, last = words.positive
+    by_frame = torch.stack([torch.lerp(first, last, frame / 5) for frame in range(6)])
+    total, weights = torch.zeros_like(x), torch.zeros(6)
+    with torch.inference_mode():
+        for seen in (slice(0, 4), slice(2, 6)):
+            without = unet(x[:, :, seen], t, words.negative.expand(4, -1, -1)).sample
+            told = unet(x[:, :, seen], t, by_frame[seen]).sample
+            weight = smooth_weights(4)
+            total[:, :, seen] += (without + 3 * (told - without)) * weight.view(-1, 1, 1)
+            weights[seen] += weight
+        torch.testing.assert_close(predict(x, t), total / weights.view(-1, 1, 1), rtol=1e-4, atol=1e-4)
+
+
+def test_an_adapter_that_does_nothing_yet_films_pictures_of_every_moment():
+    """A U-Net that also pools the words, as the bundled model's does."""
+    torch.manual_seed(0)
+    options = {"addition_embed_type": "text", "addition_embed_type_num_heads": 2}
+    unet = UNet2DConditionModel.from_config({**tiny_pipeline().unet.config, **options}).eval()
+    adapter = tiny_motion_adapter()
+    for name, weights in adapter.named_parameters():
+        if ".proj_out." in name:
+            torch.nn.init.zeros_(weights)
+    x, words, t = torch.randn(1, 4, 3, 8, 8), torch.randn(3, 7, 16), torch.tensor(40)
+    with torch.inference_mode():
+        film = animated(unet, adapter)(x, t, words)[0].transpose(0, 1)
+        for frame in range(3):
+            picture = unet(x[:, :, frame], t, words[frame : frame + 1]).sample[0]
+            torch.testing.assert_close(film[frame], picture, rtol=1e-4, atol=1e-4)
 
 
 def test_the_unet_of_the_bundled_model_films_and_learns():
@@ -211,7 +277,7 @@ def test_with_an_adapter_that_says_nothing_the_bundled_model_films_its_pictures(
         if "proj_out" in name:
             torch.nn.init.zeros_(weight)
     adapter.save_pretrained(tmp_path / "motion_adapter")
-    film = loaded(AnimateDiff.load(model, tmp_path / "motion_adapter", 0.0, lambda: None))
+    film = loaded(AnimateDiff.load(model, tmp_path / "motion_adapter", FILM_FACTS, lambda: None))
     request = request_for(kind="film", frames=3, width=128, height=128)
     told, noise = film.encode(film.tokenize(request, BATCHED)), film.noise(request, torch.Generator().manual_seed(0))
     with torch.inference_mode():
@@ -225,7 +291,7 @@ def test_loading_an_adapter_draws_no_random_weights(pair, tmp_path):
     """diffusers draws them for the whole motion U-Net first; here the layers wait empty for those of the file."""
     pair.adapter.save_pretrained(tmp_path / "motion_adapter")
     before = torch.get_rng_state()
-    film = loaded(AnimateDiff.load(pair.model, tmp_path / "motion_adapter", 0.0, lambda: None))
+    film = loaded(AnimateDiff.load(pair.model, tmp_path / "motion_adapter", FILM_FACTS, lambda: None))
     assert torch.equal(torch.get_rng_state(), before)
     assert {value.device.type for value in (*film.unet.parameters(), *film.unet.buffers())} == {"cpu"}
     assert not any(weight.requires_grad for weight in film.unet.parameters())

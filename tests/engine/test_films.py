@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from desktop_app.core.catalog import FAMILIES
 from desktop_app.core.control import StopSignal
 from desktop_app.core.errors import AppError
 from desktop_app.core.events import Cancelled, Decoding, Denoising, Event, Finished
@@ -35,6 +36,8 @@ from tests.tiny_models import (
     write_film_model,
 )
 
+FILM_FACTS: Any = FAMILIES["stable-diffusion"].film
+
 
 @dataclass(frozen=True)
 class Family:
@@ -56,7 +59,7 @@ def families(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Fam
     still: StableDiffusion = loaded(StableDiffusion.load(animated, CPU, lambda: None))
     adapter = animated / "motion_adapter"
     yield {
-        "animated": Family(animated, loaded(AnimateDiff.load(still, adapter, 0.0, lambda: None))),
+        "animated": Family(animated, loaded(AnimateDiff.load(still, adapter, FILM_FACTS, lambda: None))),
         "words": Family(words, loaded(TextToVideo.load(words, CPU, lambda: None))),
         "picture": Family(picture, loaded(StableVideoDiffusion.load(picture, CPU, lambda: None))),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from desktop_app.core.catalog import FAMILIES
 from desktop_app.core.request import GenerationRequest
 from desktop_app.engine.denoise import denoise
 from desktop_app.engine.families.animate_diff import AnimateDiff
@@ -25,6 +27,7 @@ from tests.engine.conftest import CPU, job_for, made, request_for
 from tests.tiny_models import SIZE, add_motion_adapter, loaded, tiny_model
 
 WINDOW = 4
+FILM_FACTS: Any = FAMILIES["stable-diffusion"].film
 
 
 class Short:
@@ -34,13 +37,15 @@ class Short:
         self.folder = tiny_model(folder)
         self.adapter = add_motion_adapter(folder, longest=WINDOW)
         self.pictures: Any = loaded(StableDiffusion.load(folder, CPU, lambda: None))
-        self.film: AnimateDiff = loaded(AnimateDiff.load(self.pictures, folder / "motion_adapter", 0.0, lambda: None))
+        self.film: AnimateDiff = loaded(
+            AnimateDiff.load(self.pictures, folder / "motion_adapter", FILM_FACTS, lambda: None)
+        )
 
     def latents(self, request: GenerationRequest, noise: Tensor | None = None, loop: bool = False) -> Tensor:
+        request = replace(request, loop=loop)
         job = job_for(self.folder, self.film, request)
         generator = torch.Generator().manual_seed(request.seed)
         predict = self.film.predictor(job.conditioning, request, job.run.guidance_form, None, generator)
-        predict = windowed(predict, request.frames, WINDOW, loop=loop)
         noise = self.film.noise(request, generator) if noise is None else noise
         scheduler = build_scheduler(request.scheduler, "default", self.film.scheduler_config, request.steps, "tiny")
         *_, last = denoise(predict, scheduler, noise, request.steps, generator)
@@ -116,7 +121,7 @@ def test_a_film_within_one_window_is_left_alone(frames):
     def predict(film: Tensor, t: Tensor) -> Tensor:
         return film
 
-    assert windowed(predict, frames, WINDOW, loop=False) is predict
+    assert windowed(lambda numbers: predict, frames, WINDOW, loop=False) is predict
 
 
 @given(st.integers(2, 200), st.integers(1, 32), st.booleans(), st.integers(0, 500))
@@ -170,7 +175,7 @@ def test_a_loop_has_no_fixed_seam():
         return film
 
     film = torch.arange(frames).float().view(1, 1, frames, 1, 1).expand(1, 4, frames, 2, 2)
-    loop = windowed(predict, frames, WINDOW, loop=True)
+    loop = windowed(lambda numbers: predict, frames, WINDOW, loop=True)
     for _ in range(evaluations):
         assert torch.allclose(loop(film, torch.tensor(1)), film)  # weights add up to one everywhere
     together = {frozenset(pair) for numbers in calls for pair in pairwise(numbers)}
@@ -186,7 +191,7 @@ def test_a_loop_within_one_window_turns_too():
         return film
 
     film = torch.arange(8).float().view(1, 1, 8, 1, 1).expand(1, 4, 8, 2, 2)
-    loop = windowed(predict, 8, 16, loop=True)
+    loop = windowed(lambda numbers: predict, 8, 16, loop=True)
     for _ in range(8):
         assert torch.allclose(loop(film, torch.tensor(1)), film)
     assert len(set(firsts)) > 5

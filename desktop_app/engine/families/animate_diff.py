@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from diffusers.models.unets.unet_motion_model import MotionAdapter
 from torch import Tensor
 
+from desktop_app.core.catalog import FilmFacts
 from desktop_app.core.events import Loading
-from desktop_app.core.request import GenerationRequest
+from desktop_app.core.request import EXTEND, GenerationRequest
+from desktop_app.engine.guidance import Conditioning, Predict, guided
 from desktop_app.engine.loading import Part, WeightReader, build_empty, count_weights
 from desktop_app.engine.parts.animated_unet import animated
+from desktop_app.engine.parts.clip_text import TokenisedTexts
 from desktop_app.engine.parts.latent_diffusion import LatentDiffusion
+from desktop_app.engine.windows import windowed
 
 
 @dataclass
@@ -23,17 +27,18 @@ class AnimateDiff(LatentDiffusion):
 
     longest: int
     """Frames that the adapter can tell apart."""
-    shared_noise: float = 0.0
-    """Of the variance of the noise, common to all frames ("Preserve Your Own Correlation", Ge et al. 2023)."""
+    film: FilmFacts
+    """How it makes films: among other things the variance of the noise that all frames share ("Preserve Your Own
+    Correlation", Ge et al. 2023), and what the prompt says of each moment."""
     decode_chunk = 8
 
     @classmethod
     def load(
-        cls, pictures: LatentDiffusion, folder: Path, shared_noise: float, check: Callable[[], None]
+        cls, pictures: LatentDiffusion, folder: Path, film: FilmFacts, check: Callable[[], None]
     ) -> Generator[Loading, None, AnimateDiff]:
         """Load the adapter in the diffusers folder ``folder`` for ``pictures``, whose parts it shares.
 
-        ``check`` may raise between tensors. Raises ``AppError``.
+        ``film`` says how the model makes films with it. ``check`` may raise between tensors. Raises ``AppError``.
         """
         part = Part(folder.parent, folder.name, "diffusion_pytorch_model")
         adapter = build_empty(part, MotionAdapter.from_config)
@@ -46,7 +51,32 @@ class AnimateDiff(LatentDiffusion):
         yield from reader.fill(adapter, part, device.torch_device, device.dtype, str)
         adapter.to(device.torch_device)  # buffers, which are computed and not always stored
         longest = adapter.config.motion_max_seq_length
-        return cls(device, pictures.text, unet, pictures.autoencoder, pictures.scheduler_config, longest, shared_noise)
+        return cls(device, pictures.text, unet, pictures.autoencoder, pictures.scheduler_config, longest, film)
+
+    def tokenize(self, request: GenerationRequest, form: str) -> TokenisedTexts:
+        """An empty prompt says nothing of moments either."""
+        prompts = moment_prompts(self.film, request.prompt) if request.prompt.strip() else ()
+        return self.text.tokenize(request, form, prompts)
+
+    def predictor(
+        self,
+        conditioning: Conditioning,
+        request: GenerationRequest,
+        form: str,
+        start: Tensor | None,
+        generator: torch.Generator,
+    ) -> Predict:
+        """In overlapping windows where a film is longer than one. A film that goes on from another never loops."""
+        loop = request.loop and request.start_use != EXTEND
+        words = conditioning.positive
+        if len(words) > 1:
+            words = along(words, request.frames, loop=loop)
+
+        def of_frames(numbers: list[int]) -> Predict:
+            seen = replace(conditioning, positive=words if len(words) == 1 else words[numbers])
+            return guided(self.evaluate, seen, request.guidance_scale, form)
+
+        return windowed(of_frames, request.frames, min(self.film.window, self.longest), loop=loop)
 
     def evaluate(self, model_input: Tensor, t: Tensor, embeddings: Tensor) -> Tensor:
         return self.unet(model_input.to(self.device.dtype), t, embeddings).float()
@@ -65,9 +95,9 @@ class AnimateDiff(LatentDiffusion):
 
     def _shared(self, own: Tensor, generator: torch.Generator) -> Tensor:
         """Each frame's ``own`` noise, on the model's device, with the share that all have in common."""
-        if self.shared_noise:
+        if shared := self.film.shared_noise:
             common = torch.randn(own[:, :, :1].shape, generator=generator)
-            own = self.shared_noise**0.5 * common + (1 - self.shared_noise) ** 0.5 * own
+            own = shared**0.5 * common + (1 - shared) ** 0.5 * own
         return own.to(self.device.torch_device)
 
     def encode_start(self, start: Tensor, generator: torch.Generator) -> Tensor:
@@ -75,3 +105,25 @@ class AnimateDiff(LatentDiffusion):
 
     def decode(self, latents: Tensor) -> Tensor:
         return self.autoencoder.decode((1 / self.autoencoder.scale * latents)[0].transpose(0, 1))
+
+
+def moment_prompts(film: FilmFacts, prompt: str) -> list[str]:
+    """The prompt of each moment of a film; none where all frames have ``prompt`` itself."""
+    if not film.moment_prompt:
+        return []
+    numbers = range(1, film.moments + 1)
+    return [film.moment_prompt.replace("{moment}", str(moment)).replace("{prompt}", prompt) for moment in numbers]
+
+
+def along(moments: Tensor, frames: int, *, loop: bool) -> Tensor:
+    """Text embeddings of every frame, (frames, tokens, width), from those of the moments that a film goes through.
+
+    Frames between two moments have both in proportion. A ``loop`` goes to the last moment and back.
+    """
+    share = torch.arange(frames) / (frames if loop else max(1, frames - 1))
+    if loop:
+        share = 1 - (2 * share - 1).abs()
+    place = (share * (len(moments) - 1)).to(moments.device)
+    before = place.floor().long()
+    after = place.ceil().long()
+    return torch.lerp(moments[before], moments[after], (place - before).to(moments.dtype).view(-1, 1, 1))

@@ -10,9 +10,12 @@ from torch import Tensor, nn
 
 
 class _Length:
-    """Frames of the film that is being looked at; one object for all layers of a U-Net."""
+    """What is being looked at; one object for all layers of a U-Net."""
 
     frames = 1
+    """Of each film."""
+    alike = True
+    """Whether all frames of a film are told the same."""
 
 
 class _Moving(nn.Module):
@@ -34,7 +37,7 @@ class _Moving(nn.Module):
 
 
 class _OncePerFilm(nn.Module):
-    """An embedding that is the same for all frames of a film: computed for the first one and repeated."""
+    """An embedding that, where all frames of a film are told the same, is computed for the first and repeated."""
 
     def __init__(self, embedding: nn.Module, length: _Length) -> None:
         super().__init__()
@@ -42,8 +45,9 @@ class _OncePerFilm(nn.Module):
         self._length = length
 
     def forward(self, values: Tensor, condition: Tensor | None = None) -> Tensor:
-        rest = () if condition is None else (condition[:: self._length.frames],)
-        return self.embedding(values[:: self._length.frames], *rest).repeat_interleave(self._length.frames, dim=0)
+        frames = self._length.frames if self._length.alike else 1
+        rest = () if condition is None else (condition[::frames],)
+        return self.embedding(values[::frames], *rest).repeat_interleave(frames, dim=0)
 
 
 class AnimatedUNet(nn.Module):
@@ -81,13 +85,14 @@ class AnimatedUNet(nn.Module):
         """The prediction for films ``sample``, (batch, channels, frames, height, width), in that shape.
 
         ``timestep`` is one number for all or (batch,); ``encoder_hidden_states`` has a row for each film, (batch,
-        tokens, width), or one for each of its frames, (batch · frames, tokens, width), those of a film alike.
+        tokens, width), or one for each of its frames, (batch · frames, tokens, width).
         """
         batch, _, frames, _, _ = sample.shape
         self._length.frames = frames
         if timestep.dim():
             timestep = timestep.expand(batch).repeat_interleave(frames)
-        if len(encoder_hidden_states) == batch:
+        self._length.alike = len(encoder_hidden_states) == batch
+        if self._length.alike:
             encoder_hidden_states = encoder_hidden_states.repeat_interleave(frames, dim=0)
         folded = sample.transpose(1, 2).flatten(0, 1)
         prediction = self.unet(folded, timestep, encoder_hidden_states, return_dict=False)[0]

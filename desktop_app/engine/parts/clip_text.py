@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from desktop_app.engine.loading import Part, WeightReader, build_empty, load_tok
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Token ids and attention mask, each (1, tokens), and how many words of the text were left out."""
+    """Token ids and attention mask, each (texts, tokens), and how many words of the texts were left out at most."""
 
     ids: Tensor
     mask: Tensor
@@ -70,10 +70,15 @@ class ClipText:
         yield from reader.fill(self.encoder, self.part, where, dtype, _today)
         self.encoder.to(where)  # buffers, which are computed and not stored
 
-    def tokenize(self, request: GenerationRequest, form: str) -> TokenisedTexts:
-        """The texts of ``request``; the negative one counts only where the guidance ``form`` uses it."""
+    def tokenize(self, request: GenerationRequest, form: str, prompts: Sequence[str] = ()) -> TokenisedTexts:
+        """The texts of ``request``; the negative one counts only where the guidance ``form`` uses it.
+
+        ``prompts``, if there are any, take the place of its prompt.
+        """
         negative = None if form == NONE else self.tokens(request.negative_prompt)
-        return TokenisedTexts(self.tokens(request.prompt), negative)
+        parts = [self.tokens(text) for text in prompts or [request.prompt]]
+        ids, mask = torch.cat([part.ids for part in parts]), torch.cat([part.mask for part in parts])
+        return TokenisedTexts(Tokens(ids, mask, max(part.words_cut for part in parts)), negative)
 
     def tokens(self, text: str) -> Tokens:
         """Token ids of ``text``, cut at the encoder's limit. Markers such as "<|endoftext|>" are read as text."""
