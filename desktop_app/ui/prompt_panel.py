@@ -71,6 +71,9 @@ class PromptPanel(QFrame):
         self.surprise = QPushButton(icon("dice"), self.tr("Surprise me"))
         self.surprise.setProperty("role", "quiet")
         self.surprise.setIconSize(QSize(SMALL_ICON, SMALL_ICON))
+        policy = self.surprise.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)  # what is below it stays where it is when the model changes
+        self.surprise.setSizePolicy(policy)
         self.surprise.setAccessibleName(self.surprise.text())
         self.surprise.setToolTip(self.tr("Write a sentence of what this model can draw. Ctrl+Z brings yours back."))
         self.hint = label("", "hint", wrap=True)
