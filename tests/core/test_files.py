@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from desktop_app.core.files import create_file, replace_file
+from desktop_app.core.files import create_file, place_file, place_folder, replace_file, temporary_name
 
 CALLS = ("open", "replace", "fsync")
 
@@ -135,3 +135,50 @@ def test_files_have_the_mode_that_open_gives(folder: Path) -> None:
     finally:
         os.umask(umask)
     assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE((folder / "b").stat().st_mode) == 0o640
+
+
+def unfinished(folder: Path, text: str) -> Path:
+    path = temporary_name(folder)
+    path.write_text(text)
+    return path
+
+
+def test_a_finished_file_takes_a_free_name_or_the_place_of_the_old_one(folder: Path) -> None:
+    (folder / "a.mp4").write_text("old")
+    assert place_file(unfinished(folder, "second"), folder / "a.mp4").name == "a-2.mp4"
+    with pytest.raises(FileExistsError):
+        place_file(unfinished(folder, "third"), folder / "a.mp4", number=False)
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {"a.mp4": "old", "a-2.mp4": "second"}
+    assert place_file(unfinished(folder, "new"), folder / "a.mp4", overwrite=True).name == "a.mp4"
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {"a.mp4": "new", "a-2.mp4": "second"}
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_finished_file_that_cannot_be_placed_leaves_the_old_one(
+    overwrite: bool, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "a.mp4").write_text("old")
+
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    temporary = unfinished(folder, "new")
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        place_file(temporary, folder / "a.mp4", overwrite=overwrite)
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {"a.mp4": "old"}
+
+
+def test_a_finished_folder_takes_a_free_name(folder: Path) -> None:
+    for number in range(3):
+        temporary = temporary_name(folder)
+        temporary.mkdir()
+        (temporary / "1.png").write_text(str(number))
+        if number < 2:
+            place_folder(temporary, folder / "film")
+        else:
+            with pytest.raises(FileExistsError):
+                place_folder(temporary, folder / "film", number=False)
+            assert temporary.is_dir(), "what was made is not lost"
+    placed = {path.name: (path / "1.png").read_text() for path in folder.glob("film*")}
+    assert placed == {"film": "0", "film-2": "1"}
