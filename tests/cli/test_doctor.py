@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 import desktop_app
 from desktop_app.cli import main
 from desktop_app.commands import doctor
+from desktop_app.core.messages import Message
 from desktop_app.core.paths import app_paths
 
 Capture = pytest.CaptureFixture[str]
@@ -116,3 +118,19 @@ def test_no_qt_is_imported(data_dir: Path, python: list[str]) -> None:
     command = [python[0], "-c", script, "doctor", "--data-dir", str(data_dir)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_without_ffmpeg_it_says_what_to_install(
+    data_dir: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main(["doctor", "--json", "--data-dir", str(data_dir)])
+    report = json.loads(capsys.readouterr().out)
+    assert Path(report["ffmpeg"]).is_file()
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    main(["doctor", "--json", "--data-dir", str(data_dir)])
+    without = json.loads(capsys.readouterr().out)
+    assert without["ffmpeg"] is None
+    assert [line for line in without["advice"] if line not in report["advice"]] == [str(Message("ffmpeg.missing"))]
+    assert without["problems"] == report["problems"], "pictures need none"
+    main(["doctor", "--data-dir", str(data_dir)])
+    assert "not needed for pictures" in capsys.readouterr().out
