@@ -168,11 +168,11 @@ def motion_phrase(scene: Scene, rng: random.Random) -> str:
 
 
 def vocabulary() -> tuple[list[str], dict[str, str]]:
-    """Every lower-case word that can occur in a still scene's caption, sorted; and what synonyms stand for."""
+    """Every lower-case word that can occur in a caption, sorted; and what synonyms stand for."""
     rng = random.Random(0)
     words: set[str] = set()
-    for _ in range(60_000):
-        words.update(caption(sample_scene(rng), rng).replace(",", " ").split())
+    for index in range(80_000):
+        words.update(caption(sample_scene(rng, moving=index % 4 == 0), rng).replace(",", " ").split())
     return sorted(words), {word: name for word, name in sorted(synonyms().items()) if word in words}
 
 

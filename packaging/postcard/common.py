@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 import random
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import nn
+from torch import distributed, nn
+from torch.nn.utils import parameters_to_vector
 
 from drawing import render
 from scene import Scene, sample_scene
@@ -106,6 +109,98 @@ def train(
             print(f"{name} {step} {figures}", flush=True)
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
             save_atomically(state | {"used": budget.used} | figures, path)
+
+
+class Worker(Protocol):
+    """One of several processes that train together; each sees a part of every batch."""
+
+    step: int
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on later."""
+        ...
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """The inverse of `state`."""
+        ...
+
+    def train_step(self, rate: float, share: float) -> float:
+        """One step at the learning rate `rate`, with `share` of the budget used up; returns this worker's loss."""
+        ...
+
+    def draw_sheet(self, path: Path) -> None:
+        """Save a picture of what has been learned so far."""
+        ...
+
+
+def in_workers(work: Callable[..., None], workers: int, *arguments: Any) -> None:
+    """Call `work(worker, workers, store, *arguments)` in `workers` processes, or here if there is only one."""
+    if workers == 1:
+        work(0, 1, "", *arguments)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        torch.multiprocessing.spawn(work, (workers, f"file://{folder}/store", *arguments), nprocs=workers)
+
+
+def join_workers(worker: int, workers: int, store: str) -> None:
+    """Let this process take part in what `in_workers` began."""
+    if workers > 1:
+        torch.set_num_threads(1)
+        distributed.init_process_group("gloo", store, datetime.timedelta(hours=2), workers, worker)
+
+
+def train_together(
+    trainer: Worker, path: Path, minutes: float, worker: int, workers: int, *, peak: float, warm_up: int
+) -> None:
+    """Train for `minutes` of active time; resumes from `path`. The first worker saves there, reports and draws."""
+    budget, name = Budget(minutes), path.stem
+    if path.exists():
+        state = torch.load(path, weights_only=False)
+        trainer.load_state(state)
+        budget.used = state["used"]
+    saved, losses = budget.used, []
+    while True:
+        used = torch.tensor(budget.used)
+        if workers > 1:
+            distributed.broadcast(used, 0)  # so that all stop after the same step, at the same rate
+        budget.used = used.item()
+        if budget.share >= 1:
+            break
+        budget.begin()
+        losses.append(trainer.train_step(learning_rate(peak, trainer.step, budget.share, warm_up), budget.share))
+        budget.end()
+        if worker == 0 and trainer.step % 100 == 0:
+            print(f"{name} {trainer.step} {budget.used:.0f} s loss {sum(losses) / len(losses):.4f}", flush=True)
+            losses.clear()
+        if worker == 0 and (budget.used - saved > SAVE_EVERY or budget.share >= 1):
+            saved = budget.used
+            save_atomically(trainer.state() | {"used": budget.used}, path)
+            trainer.draw_sheet(path.with_name(f"{name}-sheet-{trainer.step:06d}.png"))
+
+
+def take_step(optimizer: torch.optim.Optimizer, loss: torch.Tensor, rate: float, workers: int) -> None:
+    """One optimizer step along the gradient of `loss`, the mean over all workers.
+
+    Every group of parameters has its "share" of the learning rate `rate`.
+    """
+    optimizer.zero_grad()
+    loss.backward()
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    if workers > 1:
+        _average_gradients(parameters, workers)
+    nn.utils.clip_grad_norm_(parameters, 1.0)
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["share"]
+    optimizer.step()
+
+
+def _average_gradients(parameters: list[nn.Parameter], workers: int) -> None:
+    """Replace the gradients by their mean over all workers."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    flat = parameters_to_vector(gradients)
+    distributed.all_reduce(flat)
+    for gradient, mean in zip(gradients, flat.div_(workers).split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(mean.view_as(gradient))
 
 
 def to_tensor(pictures: np.ndarray) -> torch.Tensor:

@@ -17,6 +17,7 @@ from captions import surprise_phrases, vocabulary
 from clip_stage import load_clip, new_clip
 from common import render_all, scenes, to_tensor
 from enlarger_stage import FACTOR, write_enlarger
+from motion_stage import FPS, FRAMES, SHARED_NOISE, at_moment, trained_adapter
 from tokenizer import build_tokenizer, check_tokenizer
 from unet_stage import generate, load_trained, new_unet, pipeline, text_encoder
 from vae_stage import load_vae, new_vae
@@ -44,6 +45,23 @@ EXAMPLES = [
     "a green umbrella on the right in the city in the rain",
     "a white lighthouse on the left on a sandy beach at dusk",
 ]
+FILM = {
+    "frames": FRAMES,
+    "fps": FPS,
+    "window": FRAMES,
+    "shared_noise": SHARED_NOISE,
+    "moments": FRAMES,
+    "moment_prompt": at_moment("{prompt}", "{moment}"),
+    "examples": [
+        "a red sailboat on the left on a calm sea at sunset with the sun, sails to the right",
+        "a yellow hot air balloon in the middle in a red canyon at dawn, rises",
+        "a white lighthouse in the middle on a sandy beach at dusk, as the camera pans left",
+        "a purple castle on the right in snowy mountains at night in falling snow",
+        "an orange car on the right in the city during the day with clouds, drives to the left",
+        "a blue windmill on the left in a flower meadow at sunset, turns in the wind",
+    ],
+    "surprise": [["as the camera pans left", "as the camera pans right"]],
+}
 CLIP_NOTICE = """The byte-pair merges in tokenizer/ are the first part of the list published with CLIP
 under the MIT License, Copyright (c) 2021 OpenAI, and distributed with open_clip_torch,
 whose licence follows. The terms of both are the same.
@@ -56,7 +74,8 @@ def export(out: Path, target: Path, untrained: bool = False) -> None:
     """Write the model of the checkpoints in `out` into `target` (or random weights) and load it back."""
     build_tokenizer(out / "wheels", out / "tokenizer")
     pipe = _untrained(out) if untrained else load_trained(out, check_tokenizer(out / "tokenizer"))
-    facts = facts_of(out, pipe, untrained)
+    moving = not untrained and (out / "motion.pt").exists()
+    facts = facts_of(out, pipe, untrained) | ({"film": FILM} if moving else {})
     target.mkdir(parents=True, exist_ok=True)
     pipe.to(torch.float16).save_pretrained(target, safe_serialization=True)
     _write_tokenizer(out / "tokenizer", target / "tokenizer")
@@ -64,6 +83,8 @@ def export(out: Path, target: Path, untrained: bool = False) -> None:
     if not untrained:
         write_clip(load_clip(out), target / "clip")
         write_enlarger(out, target / "enlarger")
+    if moving:
+        trained_adapter(out).half().save_pretrained(target / "motion_adapter")
     (target / "safelight.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     with zipfile.ZipFile(next((out / "wheels").glob("open_clip_torch-*.whl"))) as wheel:
         notice = CLIP_NOTICE + wheel.read(CLIP_LICENSE_MEMBER).decode("utf-8")

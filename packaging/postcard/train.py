@@ -11,12 +11,43 @@ from clip_stage import align_pictures, train_clip
 from enlarger_stage import train_enlarger
 from evaluate_stage import evaluate, train_judge
 from export_stage import export
+from moments_stage import train_moments
+from motion_figures import JUDGED, evaluate_motion, motion_figures, train_motion_judge
+from motion_stage import load_films, train_motion
 from tokenizer import build_tokenizer
 from unet_stage import load_pools, train_unet
 from vae_stage import load_vae, train_decoder, train_vae
 
-STAGES = ("tokenizer", "vae", "clip", "pool", "unet", "align", "decoder", "enlarger", "export", "judge", "evaluate")
-BUDGETS = {"vae": 60.0, "clip": 30.0, "unet": 120.0, "align": 15.0, "decoder": 15.0, "enlarger": 10.0, "judge": 8.0}
+STAGES = (
+    "tokenizer",
+    "vae",
+    "clip",
+    "pool",
+    "unet",
+    "align",
+    "decoder",
+    "enlarger",
+    "films",
+    "moments",
+    "motion",
+    "export",
+    "judge",
+    "evaluate",
+    "motion-judge",
+    "motion-figures",
+)
+BUDGETS = {
+    "vae": 60.0,
+    "clip": 30.0,
+    "unet": 120.0,
+    "align": 15.0,
+    "decoder": 15.0,
+    "enlarger": 10.0,
+    "moments": 45.0,
+    "motion": 75.0,
+    "judge": 8.0,
+    "motion-judge": 8.0,
+}
 
 
 def main() -> None:
@@ -51,6 +82,17 @@ def main() -> None:
             train_decoder(args.out, minutes)
         case "enlarger":
             train_enlarger(args.out, minutes)
+        case "films":
+            load_films(args.out, *load_vae(args.out))
+        case "moments":
+            train_moments(args.out, minutes, args.workers)
+        case "motion":
+            train_motion(args.out, minutes, args.workers)
+        case "motion-judge":
+            train_motion_judge(args.out, minutes)
+        case "motion-figures":
+            evaluate_motion(args.out, 0, JUDGED)
+            motion_figures(args.out)
         case "export":
             export(args.out, target, args.untrained)
         case "judge":

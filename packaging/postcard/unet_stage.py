@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-import datetime
 import random
-import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +18,24 @@ from diffusers import (
     StableDiffusionPipeline,
     UNet2DConditionModel,
 )
-from torch import distributed, nn
+from torch import nn
 from torch.nn import functional
-from torch.nn.utils import parameters_to_vector
 from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
 
 from captions import caption, full_caption
 from clip_stage import ATTRIBUTES, WIDTH, load_clip, tokenize
 from common import (
-    SAVE_EVERY,
-    Budget,
     chunks,
     contact_sheet,
-    learning_rate,
+    in_workers,
+    join_workers,
     render_all,
     save_atomically,
     scenes,
+    take_step,
     to_picture,
     to_tensor,
+    train_together,
 )
 from drawing import object_centre
 from scene import DISTANCES, SIZES, SKIES, WEATHERS, Scene
@@ -160,17 +160,18 @@ class Averaged:
 class Trainer:
     """The U-Net being trained, its average and the optimizer; one worker of `workers`, each with a part of a batch."""
 
-    def __init__(self, tokenizer: CLIPTokenizer, text: CLIPTextModel, worker: int = 0, workers: int = 1) -> None:
+    def __init__(self, out: Path, worker: int = 0, workers: int = 1) -> None:
         torch.manual_seed(2)
-        self.tokenizer, self.text = tokenizer, text
+        self.tokenizer, self.text = check_tokenizer(out / "tokenizer"), text_encoder(load_clip(out))
+        self.vae, scale = load_vae(out)
+        self.pools = load_pools(out, self.vae, scale)
         self.worker, self.workers = worker, workers
         self.unet = new_unet()
         self.names = nn.Linear(self.unet.time_embedding.linear_2.out_features, sum(map(len, NAMED.values())))
-        self.average, self.text_average = Averaged(self.unet), Averaged(text)
-        self.parameters = [*self.unet.parameters(), *self.names.parameters(), *text.requires_grad_(True).parameters()]
+        self.average, self.text_average = Averaged(self.unet), Averaged(self.text)
         groups = [
             {"params": [*self.unet.parameters(), *self.names.parameters()], "share": 1.0},
-            {"params": list(text.parameters()), "share": TEXT_SHARE},
+            {"params": list(self.text.requires_grad_(True).parameters()), "share": TEXT_SHARE},
         ]
         self.optimizer = torch.optim.AdamW(groups, lr=PEAK_RATE, betas=(0.9, 0.99), weight_decay=0.01)
         self.schedule = training_scheduler()
@@ -198,23 +199,20 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
 
-    def train_step(self, pools: dict[tuple[int, int], Pool], rate: float) -> float:
+    def train_step(self, rate: float, share: float) -> float:
         """One step on a batch that the step's number settles; returns this worker's loss."""
         size = random.Random(f"unet size {self.step}").choices(list(SIZE_SHARES), list(SIZE_SHARES.values()))[0]
-        loss = self.loss(pools[size])
-        self.optimizer.zero_grad()
-        loss.backward()
-        if self.workers > 1:
-            self._average_gradients()
-        nn.utils.clip_grad_norm_(self.parameters, 1.0)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["share"]
-        self.optimizer.step()
+        loss = self.loss(self.pools[size])
+        take_step(self.optimizer, loss, rate, self.workers)
         self.step += 1
         if self.step % EMA_EVERY == 0:
             self.average.update(self.unet, self.step)
             self.text_average.update(self.text, self.step)
         return loss.item()
+
+    def draw_sheet(self, path: Path) -> None:
+        """Pictures of the averaged weights."""
+        draw_sheet(pipeline(self.vae, self.text_average.model, self.tokenizer, self.average.model), path)
 
     def loss(self, pool: Pool) -> torch.Tensor:
         """The weighted error of the predicted velocities of this worker's part of a batch."""
@@ -247,16 +245,6 @@ class Trainer:
             losses.append(functional.cross_entropy(part, right))
         return torch.stack(losses).sum()
 
-    def _average_gradients(self) -> None:
-        """Replace the gradients by their mean over all workers."""
-        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
-        flat = parameters_to_vector(gradients)
-        distributed.all_reduce(flat)
-        for gradient, mean in zip(
-            gradients, flat.div_(self.workers).split([g.numel() for g in gradients]), strict=True
-        ):
-            gradient.copy_(mean.view_as(gradient))
-
 
 def training_caption(scene: Scene, rng: random.Random) -> str:
     """A caption for one visit: mostly worded afresh, sometimes plain and complete, sometimes empty."""
@@ -284,12 +272,15 @@ def timestep_weights(schedule: DDIMScheduler, t: torch.Tensor) -> torch.Tensor:
     return (GAMMA + 1) / (signal / (1 - signal) + 1).clamp(min=GAMMA + 1)
 
 
-def object_weights(batch: list[Scene], latents: torch.Tensor) -> torch.Tensor:
-    """Loss weights (n, 1, h, w) of the latents' places: OBJECT_WEIGHT about the object, 1 elsewhere."""
+def object_weights(batch: list[Scene], latents: torch.Tensor, seconds: Iterable[float] = repeat(0.0)) -> torch.Tensor:
+    """Loss weights (n, 1, h, w) of the latents' places: OBJECT_WEIGHT about the object, 1 elsewhere.
+
+    `seconds` says for each of the scenes how long it has been going on.
+    """
     height, width = latents.shape[2:]
     weights = torch.ones(len(batch), 1, height, width)
-    for weight, scene in zip(weights, batch, strict=True):
-        x, y = object_centre(scene)
+    for weight, scene, moment in zip(weights, batch, seconds, strict=False):
+        x, y = object_centre(scene, moment)
         reach = 1.5 * SIZES[scene.distance] * min(height, width)
         left, top = max(0, round(x * width - reach)), max(0, round(y * height - reach * 1.2))
         weight[:, top : round(y * height + reach), left : round(x * width + reach)] = OBJECT_WEIGHT
@@ -347,7 +338,8 @@ def draw_sheet(pipe: StableDiffusionPipeline, path: Path) -> None:
 def load_trained(out: Path, tokenizer: CLIPTokenizer) -> StableDiffusionPipeline:
     """The pipeline of the checkpoints in `out`, with averaged weights."""
     unet = new_unet()
-    clip, state = load_clip(out), torch.load(out / "unet.pt", weights_only=False)
+    name = "moments.pt" if (out / "moments.pt").exists() else "unet.pt"
+    clip, state = load_clip(out), torch.load(out / name, weights_only=False)
     unet.load_state_dict(state["average"])
     clip.text_model.load_state_dict(state["text average"])
     return pipeline(load_vae(out)[0], text_encoder(clip), tokenizer, unet.eval())
@@ -356,45 +348,11 @@ def load_trained(out: Path, tokenizer: CLIPTokenizer) -> StableDiffusionPipeline
 def train_unet(out: Path, minutes: float, workers: int) -> None:
     """Train the U-Net for `minutes` of active time on `workers` processes; resumes from out/unet.pt."""
     load_pools(out, *load_vae(out))
-    if workers == 1:
-        _work(0, 1, out, minutes, "")
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        store = f"file://{folder}/store"
-        torch.multiprocessing.spawn(_work, (workers, out, minutes, store), nprocs=workers)
+    in_workers(_work, workers, out, minutes)
 
 
-def _work(worker: int, workers: int, out: Path, minutes: float, store: str) -> None:
-    """One of the processes that train the U-Net; the first one saves and reports."""
-    if workers > 1:
-        torch.set_num_threads(1)
-        patience = datetime.timedelta(hours=2)
-        distributed.init_process_group("gloo", store, patience, workers, worker)
-    tokenizer = check_tokenizer(out / "tokenizer")
-    vae, scale = load_vae(out)
-    pools = load_pools(out, vae, scale)
-    trainer = Trainer(tokenizer, text_encoder(load_clip(out)), worker, workers)
-    budget, path = Budget(minutes), out / "unet.pt"
-    if path.exists():
-        state = torch.load(path, weights_only=False)
-        trainer.load_state(state)
-        budget.used = state["used"]
-    pipe = pipeline(vae, trainer.text_average.model, tokenizer, trainer.average.model)
-    saved, losses = budget.used, []
-    while True:
-        used = torch.tensor(budget.used)
-        if workers > 1:
-            distributed.broadcast(used, 0)  # so that all stop after the same step, at the same rate
-        budget.used = used.item()
-        if budget.share >= 1:
-            break
-        budget.begin()
-        losses.append(trainer.train_step(pools, learning_rate(PEAK_RATE, trainer.step, budget.share, warm_up=300)))
-        budget.end()
-        if worker == 0 and trainer.step % 100 == 0:
-            print(f"unet {trainer.step} {budget.used:.0f} s loss {sum(losses) / len(losses):.4f}", flush=True)
-            losses.clear()
-        if worker == 0 and (budget.used - saved > SAVE_EVERY or budget.share >= 1):
-            saved = budget.used
-            save_atomically(trainer.state() | {"used": budget.used}, path)
-            draw_sheet(pipe, out / f"unet-sheet-{trainer.step:06d}.png")
+def _work(worker: int, workers: int, store: str, out: Path, minutes: float) -> None:
+    """One of the processes that train the U-Net."""
+    join_workers(worker, workers, store)
+    trainer = Trainer(out, worker, workers)
+    train_together(trainer, out / "unet.pt", minutes, worker, workers, peak=PEAK_RATE, warm_up=300)
