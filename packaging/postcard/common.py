@@ -133,26 +133,42 @@ class Worker(Protocol):
         ...
 
 
-def in_workers(work: Callable[..., None], workers: int, *arguments: Any) -> None:
-    """Call `work(worker, workers, store, *arguments)` in `workers` processes, or here if there is only one."""
+def train_together(
+    new_trainer: Callable[[Path, int, int], Worker],
+    path: Path,
+    minutes: float,
+    workers: int,
+    *,
+    peak: float,
+    warm_up: int,
+) -> None:
+    """Train for `minutes` of active time in `workers` processes, or here if that is one; resumes from `path`.
+
+    `new_trainer(folder, worker, workers)`, a function or class of a module, makes what trains in each of them.
+    """
+    options = (new_trainer, path, minutes, peak, warm_up)
     if workers == 1:
-        work(0, 1, "", *arguments)
+        _work(0, 1, "", *options)
         return
     with tempfile.TemporaryDirectory() as folder:
-        torch.multiprocessing.spawn(work, (workers, f"file://{folder}/store", *arguments), nprocs=workers)
+        torch.multiprocessing.spawn(_work, (workers, f"file://{folder}/store", *options), nprocs=workers)
 
 
-def join_workers(worker: int, workers: int, store: str) -> None:
-    """Let this process take part in what `in_workers` began."""
+def _work(
+    worker: int,
+    workers: int,
+    store: str,
+    new_trainer: Callable[[Path, int, int], Worker],
+    path: Path,
+    minutes: float,
+    peak: float,
+    warm_up: int,
+) -> None:
+    """One of the processes that train together; the first one saves at `path`, reports and draws."""
     if workers > 1:
         torch.set_num_threads(1)
         distributed.init_process_group("gloo", store, datetime.timedelta(hours=2), workers, worker)
-
-
-def train_together(
-    trainer: Worker, path: Path, minutes: float, worker: int, workers: int, *, peak: float, warm_up: int
-) -> None:
-    """Train for `minutes` of active time; resumes from `path`. The first worker saves there, reports and draws."""
+    trainer = new_trainer(path.parent, worker, workers)
     budget, name = Budget(minutes), path.stem
     if path.exists():
         state = torch.load(path, weights_only=False)

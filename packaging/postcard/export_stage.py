@@ -60,7 +60,7 @@ FILM = {
         "an orange car on the right in the city during the day with clouds, drives to the left",
         "a blue windmill on the left in a flower meadow at sunset, turns in the wind",
     ],
-    "surprise": [["as the camera pans left", "as the camera pans right"]],
+    "surprise": [*surprise_phrases(), ["as the camera pans left", "as the camera pans right"]],
 }
 CLIP_NOTICE = """The byte-pair merges in tokenizer/ are the first part of the list published with CLIP
 under the MIT License, Copyright (c) 2021 OpenAI, and distributed with open_clip_torch,

@@ -26,8 +26,6 @@ from captions import caption, full_caption
 from clip_stage import load_clip
 from common import (
     contact_sheet,
-    in_workers,
-    join_workers,
     save_atomically,
     take_step,
     to_picture,
@@ -217,12 +215,8 @@ class Trainer:
         return timestep_weights(self.schedule, t)[0] * error.mean()
 
     def draw_sheet(self, path: Path) -> None:
-        """Films of the averaged weights, every other frame."""
-        rows = []
-        for seed, text in enumerate(SHEET_CAPTIONS):
-            frames = make_film(self.moving_average, self.text, self.tokenizer, self.vae, self.scale, text, seed, 8)
-            rows.append([to_picture(frame) for frame in frames[::2]])
-        contact_sheet(rows, path)
+        """Films of the averaged weights."""
+        draw_films(self.moving_average, self.text, self.tokenizer, self.vae, self.scale, path)
 
 
 def _weights(scene: Scene, latents: torch.Tensor) -> torch.Tensor:
@@ -290,8 +284,8 @@ def make_film(
     scheduler = sampling_scheduler()
     scheduler.set_timesteps(steps)
     latents = film_noise((FRAMES, 4, 16, 16), torch.Generator().manual_seed(seed))
-    told = [at_moment(words, moment + 1) for moment in range(FRAMES)]
-    both = encode_texts(tokenizer, text, [""] * FRAMES + told)
+    captions = [at_moment(words, moment + 1) for moment in range(FRAMES)]
+    both = encode_texts(tokenizer, text, [""] * FRAMES + captions)
     for t in scheduler.timesteps:
         seen = fold(latents)
         without, told = moving(torch.cat([seen, seen]), t, both).chunk(2)
@@ -300,14 +294,18 @@ def make_film(
     return torch.cat([vae.decode(part / scale).sample for part in latents.split(8)])
 
 
+def draw_films(
+    moving: nn.Module, text: CLIPTextModel, tokenizer: CLIPTokenizer, vae: AutoencoderKL, scale: float, path: Path
+) -> None:
+    """Save films of fixed captions and seeds as a sheet, every other frame, one film a row."""
+    rows = []
+    for seed, words in enumerate(SHEET_CAPTIONS):
+        frames = make_film(moving, text, tokenizer, vae, scale, words, seed, 8)
+        rows.append([to_picture(frame) for frame in frames[::2]])
+    contact_sheet(rows, path)
+
+
 def train_motion(out: Path, minutes: float, workers: int) -> None:
     """Train the adapter for `minutes` of active time on `workers` processes; resumes from out/motion.pt."""
     load_films(out, *load_vae(out))
-    in_workers(_work, workers, out, minutes)
-
-
-def _work(worker: int, workers: int, store: str, out: Path, minutes: float) -> None:
-    """One of the processes that train the adapter."""
-    join_workers(worker, workers, store)
-    trainer = Trainer(out, worker, workers)
-    train_together(trainer, out / "motion.pt", minutes, worker, workers, peak=PEAK_RATE, warm_up=200)
+    train_together(Trainer, out / "motion.pt", minutes, workers, peak=PEAK_RATE, warm_up=200)

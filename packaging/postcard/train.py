@@ -43,7 +43,7 @@ BUDGETS = {
     "align": 15.0,
     "decoder": 15.0,
     "enlarger": 10.0,
-    "moments": 45.0,
+    "moments": 75.0,
     "motion": 75.0,
     "judge": 8.0,
     "motion-judge": 8.0,

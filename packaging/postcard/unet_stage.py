@@ -27,8 +27,6 @@ from clip_stage import ATTRIBUTES, WIDTH, load_clip, tokenize
 from common import (
     chunks,
     contact_sheet,
-    in_workers,
-    join_workers,
     render_all,
     save_atomically,
     scenes,
@@ -163,8 +161,8 @@ class Trainer:
     def __init__(self, out: Path, worker: int = 0, workers: int = 1) -> None:
         torch.manual_seed(2)
         self.tokenizer, self.text = check_tokenizer(out / "tokenizer"), text_encoder(load_clip(out))
-        self.vae, scale = load_vae(out)
-        self.pools = load_pools(out, self.vae, scale)
+        self.vae, self.scale = load_vae(out)
+        self.pools = load_pools(out, self.vae, self.scale)
         self.worker, self.workers = worker, workers
         self.unet = new_unet()
         self.names = nn.Linear(self.unet.time_embedding.linear_2.out_features, sum(map(len, NAMED.values())))
@@ -220,25 +218,37 @@ class Trainer:
         noise_rng = torch.Generator().manual_seed(self.step * self.workers + self.worker)
         count = BATCH // self.workers
         picks = [rng.randrange(len(pool.scenes)) for _ in range(count)]
-        words = encode_texts(self.tokenizer, self.text, [training_caption(pool.scenes[k], rng) for k in picks])
-        latents = pool.latents[picks].float()
-        noise = torch.randn(latents.shape, generator=noise_rng)
-        t = timesteps((torch.arange(count) + torch.rand(count, generator=noise_rng)) / count)
+        batch, latents = [pool.scenes[k] for k in picks], pool.latents[picks].float()
+        captions = [training_caption(scene, rng) for scene in batch]
+        velocity = self.velocity_loss(latents, captions, object_weights(batch, latents), noise_rng)
+        return velocity + NAMING_WEIGHT * self.naming_loss(self.pool_words(map(full_caption, batch)), batch)
+
+    def velocity_loss(
+        self, latents: torch.Tensor, captions: list[str], weights: torch.Tensor, generator: torch.Generator
+    ) -> torch.Tensor:
+        """Mean squared error of the predicted velocities of `latents` (n, 4, h, w).
+
+        It is weighted by timestep, and by place with `weights` (n, 1, h, w).
+        """
+        count = len(latents)
+        words = encode_texts(self.tokenizer, self.text, captions)
+        noise = torch.randn(latents.shape, generator=generator)
+        t = timesteps((torch.arange(count) + torch.rand(count, generator=generator)) / count)
         noisy = self.schedule.add_noise(latents, noise, t)
         target = self.schedule.get_velocity(latents, noise, t)
-        error = (self.unet(noisy, t, words).sample - target).pow(2)
-        batch = [pool.scenes[k] for k in picks]
-        error = error * object_weights(batch, latents)
-        velocity = (timestep_weights(self.schedule, t) * error.mean((1, 2, 3))).mean()
-        return velocity + NAMING_WEIGHT * self._naming_loss(batch)
+        error = (self.unet(noisy, t, words).sample - target).pow(2) * weights
+        return (timestep_weights(self.schedule, t) * error.mean((1, 2, 3))).mean()
 
-    def _naming_loss(self, batch: list[Scene]) -> torch.Tensor:
-        """Cross-entropy of reading each attribute off the pooled words of complete captions.
+    def pool_words(self, captions: Iterable[str]) -> torch.Tensor:
+        """What the residual blocks get of the captions, (n, width of the time embedding)."""
+        return self.unet.add_embedding(encode_texts(self.tokenizer, self.text, list(captions)))
+
+    def naming_loss(self, pooled: torch.Tensor, batch: list[Scene]) -> torch.Tensor:
+        """Cross-entropy of reading each attribute of the scenes off the pooled words of complete captions.
 
         Without it, words that change few pixels (the place) hardly change the pooled words, and are never followed.
         """
-        words = encode_texts(self.tokenizer, self.text, [full_caption(scene) for scene in batch])
-        scores = self.names(self.unet.add_embedding(words)).split([len(answers) for answers in NAMED.values()], 1)
+        scores = self.names(pooled).split([len(answers) for answers in NAMED.values()], 1)
         losses = []
         for (name, answers), part in zip(NAMED.items(), scores, strict=True):
             right = torch.tensor([answers.index(getattr(scene, name)) for scene in batch])
@@ -348,11 +358,4 @@ def load_trained(out: Path, tokenizer: CLIPTokenizer) -> StableDiffusionPipeline
 def train_unet(out: Path, minutes: float, workers: int) -> None:
     """Train the U-Net for `minutes` of active time on `workers` processes; resumes from out/unet.pt."""
     load_pools(out, *load_vae(out))
-    in_workers(_work, workers, out, minutes)
-
-
-def _work(worker: int, workers: int, store: str, out: Path, minutes: float) -> None:
-    """One of the processes that train the U-Net."""
-    join_workers(worker, workers, store)
-    trainer = Trainer(out, worker, workers)
-    train_together(trainer, out / "unet.pt", minutes, worker, workers, peak=PEAK_RATE, warm_up=300)
+    train_together(Trainer, out / "unet.pt", minutes, workers, peak=PEAK_RATE, warm_up=300)

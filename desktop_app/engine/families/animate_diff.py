@@ -116,7 +116,7 @@ def moment_prompts(film: FilmFacts, prompt: str) -> list[str]:
 
 
 def along(moments: Tensor, frames: int, *, loop: bool) -> Tensor:
-    """Text embeddings of every frame, (frames, tokens, width), from those of the moments that a film goes through.
+    """Text embeddings of every frame, (frames, tokens, width), from those of the moments, (moments, tokens, width).
 
     Frames between two moments have both in proportion. A ``loop`` goes to the last moment and back.
     """
