@@ -17,7 +17,7 @@ from torch.nn import functional
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
 from captions import caption, full_caption
-from common import render_all, scenes, to_tensor, train
+from common import render_all, scenes, to_tensor, train, trained_pictures
 from scene import COLOURS, OBJECTS, PLACES, TERRAINS, TIMES, Scene, is_held_out
 from tokenizer import MAX_LENGTH, check_tokenizer
 
@@ -98,7 +98,7 @@ def align_pictures(out: Path, minutes: float) -> None:
     """
     torch.manual_seed(7)
     clip = load_clip(out).requires_grad_(True).train()
-    clip.text_model.load_state_dict(torch.load(out / "unet.pt", weights_only=False)["text average"])
+    clip.text_model.load_state_dict(trained_pictures(out)["text average"])
     clip.text_model.requires_grad_(False)
     _train(clip, out, "aligned", minutes)
 

@@ -58,6 +58,12 @@ def save_atomically(state: dict[str, Any], path: Path) -> None:
     partial.replace(path)
 
 
+def trained_pictures(out: Path) -> dict[str, Any]:
+    """The last checkpoint in `out` of the U-Net and the text tower: that of the moments stage if there is one."""
+    path = out / "moments.pt"
+    return torch.load(path if path.exists() else out / "unet.pt", weights_only=False)
+
+
 def train(
     path: Path,
     model: nn.Module,

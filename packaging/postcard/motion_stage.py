@@ -53,7 +53,7 @@ from vae_stage import load_vae
 
 FILMS = 2400  # in the pool
 FRAMES, FPS = 16, 8
-SHARED_NOISE = 0.75  # of the variance of each frame's noise; also used to make films
+SHARED_NOISE = 0.95  # of the variance of each frame's noise; also used to make films
 PEAK_RATE = 1e-3
 FEW_FRAMES = 8  # of a film that are seen in most steps, at their own positions
 ALL_FRAMES = 0.15  # share of the steps that see all of them, and of the budget at the end in which all do

@@ -34,6 +34,7 @@ from common import (
     to_picture,
     to_tensor,
     train_together,
+    trained_pictures,
 )
 from drawing import object_centre
 from scene import DISTANCES, SIZES, SKIES, WEATHERS, Scene
@@ -347,9 +348,7 @@ def draw_sheet(pipe: StableDiffusionPipeline, path: Path) -> None:
 
 def load_trained(out: Path, tokenizer: CLIPTokenizer) -> StableDiffusionPipeline:
     """The pipeline of the checkpoints in `out`, with averaged weights."""
-    unet = new_unet()
-    name = "moments.pt" if (out / "moments.pt").exists() else "unet.pt"
-    clip, state = load_clip(out), torch.load(out / name, weights_only=False)
+    unet, clip, state = new_unet(), load_clip(out), trained_pictures(out)
     unet.load_state_dict(state["average"])
     clip.text_model.load_state_dict(state["text average"])
     return pipeline(load_vae(out)[0], text_encoder(clip), tokenizer, unet.eval())
