@@ -1,0 +1,76 @@
+"""What a weights file or model folder is, as plain data: found from names and shapes before anything loads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+UNKNOWN = "unknown"
+"""An answer, for kind and architecture alike: better than a guess."""
+
+KINDS: dict[str, str] = {
+    "checkpoint": "Checkpoint",
+    "denoiser": "U-Net or transformer",
+    "vae": "Autoencoder (VAE)",
+    "tiny-vae": "Tiny autoencoder",
+    "text-encoder": "Text encoder",
+    "lora": "LoRA",
+    "lycoris": "LyCORIS",
+    "embedding": "Embedding",
+    "controlnet": "ControlNet",
+    "ip-adapter": "IP-Adapter",
+    "upscaler": "Upscaler",
+    "motion-module": "Motion module",
+    UNKNOWN: "Unknown",
+}
+"""Kind: how people call it."""
+
+ARCHITECTURES: dict[str, str] = {
+    "sd-1": "Stable Diffusion 1",
+    "sd-2": "Stable Diffusion 2",
+    "sdxl": "Stable Diffusion XL",
+    "sdxl-refiner": "Stable Diffusion XL refiner",
+    "sd-3": "Stable Diffusion 3",
+    "flux-1": "FLUX.1",
+    "flux-2": "FLUX.2",
+    "qwen-image": "Qwen-Image",
+    "z-image": "Z-Image",
+    "wan-2": "Wan 2",
+    "ltx": "LTX-Video",
+    "hunyuan-video": "HunyuanVideo",
+    "svd": "Stable Video Diffusion",
+    "modelscope": "ModelScope text-to-video",
+    UNKNOWN: "Unknown",
+}
+"""Architecture that a file belongs to or was made for: how people call it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One file, or one folder in the layout of diffusers."""
+
+    path: Path
+    kind: str = UNKNOWN
+    """A key of :data:`KINDS`."""
+    architecture: str = UNKNOWN
+    """A key of :data:`ARCHITECTURES`."""
+    dtype: str = ""
+    """Number format of most of the bytes, as torch calls it: "float16", "bfloat16", "float8_e4m3fn", …"""
+    quantisation: str = ""
+    """"" or what the weights are packed in: "scaled fp8", "nf4", "GGUF Q4_K", …"""
+    parameters: int = 0
+    size: int = 0
+    """Bytes on disk."""
+    parts: tuple[str, ...] = ()
+    """What of "denoiser", "vae", "text-encoder", "text-encoder-2", "text-encoder-3" is inside."""
+    missing: tuple[str, ...] = ()
+    """Parts that a picture needs and that must come from elsewhere."""
+    prediction: str = ""
+    """"epsilon", "v_prediction" or "flow" where the file says so, else ""."""
+    title: str = ""
+    """Name that the file gives itself, if it does."""
+    metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What the file says of itself (``modelspec.*``, ``ss_*``); shapes win where the two disagree."""
+    problem: str = ""
+    """Why it cannot be used, in plain words that follow the file's name; "" if nothing is known against it."""
