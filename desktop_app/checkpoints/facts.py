@@ -182,7 +182,7 @@ def _merge(
         schedule_type=str(defaults.get("schedule_type", family.schedule_type)),
         schedulers=schedulers,
         controls=tuple(own.get("controls", family.controls)),
-        preview=_preview(own.get("preview"), family.latent_channels),
+        preview=_preview(own.get("preview"), int(own.get("latent_channels", family.latent_channels))),
         enlarge=enlarge,
         default_enlarge=default_enlarge,
         kinds=family.kinds + (FILM,) * (film is not None and FILM not in family.kinds),
@@ -203,6 +203,7 @@ def _film(family: Family, own: Mapping[str, Any]) -> FilmFacts | None:
         family.film,
         **numbers,
         shared_noise=float(own.get("shared_noise", 0)),
+        steady=float(own.get("steady", 0)),
         moment_prompt=str(own.get("moment_prompt", "")),
         examples=_examples(own),
         surprise=_surprise(own),
@@ -211,6 +212,8 @@ def _film(family: Family, own: Mapping[str, Any]) -> FilmFacts | None:
         raise ValueError(f"its films have {film.frames} of {film.max_frames} frames, {film.fps} a second")
     if not 0 <= film.shared_noise <= 1:
         raise ValueError(f"its films share {film.shared_noise} of their noise, which must be from 0 to 1")
+    if not 0 <= film.steady < 255:
+        raise ValueError(f"its films hold still what changes by {film.steady} levels, which must be from 0 to 254")
     if film.moments < 1 or (film.moments > 1) != all(part in film.moment_prompt for part in ("{moment}", "{prompt}")):
         raise ValueError(f"the prompt of each of its {film.moments} moments is {film.moment_prompt!r}")
     return film

@@ -91,13 +91,16 @@ class FilmFacts:
     expects it; "" where all frames have the prompt itself."""
     moments: int = 1
     """How many moments there are, evenly from the first frame to the last; the first is number 1."""
+    steady: float = 0.0
+    """Of 255 levels: what stays nearer to its mean over the film is held still, if the model's own motion adapter made
+    it; 0 leaves the frames as they are."""
     examples: tuple[str, ...] = ()
     """Sentences that say what moves; where there are none, a picture's serve films as well. So it is of the next."""
     surprise: tuple[tuple[str, ...], ...] = ()
 
     def with_another_adapter(self) -> FilmFacts:
         """Without what holds for the model's own motion adapter alone."""
-        return replace(self, shared_noise=0.0, moment_prompt="", moments=1)
+        return replace(self, shared_noise=0.0, moment_prompt="", moments=1, steady=0.0)
 
 
 @dataclass(frozen=True, slots=True)

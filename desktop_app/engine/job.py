@@ -25,6 +25,7 @@ from desktop_app.engine.model import Model
 from desktop_app.engine.preview import Previewer
 from desktop_app.engine.schedulers import build_scheduler
 from desktop_app.engine.start import Start, as_frames
+from desktop_app.engine.steady import steady
 
 ENLARGE_CHUNK = 4
 """Frames enlarged together, memory permitting."""
@@ -136,7 +137,11 @@ def _decoded_film(job: Job, latents: Tensor) -> Tensor:
     film, new = job.facts.film, job.request.frames
     if film is None or not film.needs_start:  # a decoder that sees each frame by itself
         latents = latents[:, :, -new:]
-    return in_chunks(job.model.decode, latents, 2, job.model.decode_chunk, job.stop)[-new:]
+    frames = in_chunks(job.model.decode, latents, 2, job.model.decode_chunk, job.stop)[-new:]
+    goes_on = job.request.start_use == EXTEND  # from frames that are not held still with it
+    if film is not None and film.steady and not job.request.motion_model and not goes_on:
+        return steady(frames, film.steady)
+    return frames
 
 
 def _require_finite(latents: Tensor) -> None:

@@ -76,6 +76,13 @@ def test_some_own_facts_leave_the_rest_to_the_family(tmp_path: Path) -> None:
     assert (facts.steps, facts.sizes, facts.guidance_scale) == (3, FAMILY.sizes, FAMILY.guidance_scale)
 
 
+def test_a_model_may_have_more_latent_channels_than_its_family(tmp_path: Path) -> None:
+    own = {"latent_channels": 8, "preview": {"factors": [[1, 2, 3]] * 8, "bias": [0, 0, 0]}}
+    preview = read_model_facts(make_model(tmp_path / "wide", own)).preview
+    assert preview is not None
+    assert len(preview.factors) == 8
+
+
 @pytest.mark.parametrize(
     "own",
     [
@@ -93,6 +100,8 @@ def test_some_own_facts_leave_the_rest_to_the_family(tmp_path: Path) -> None:
         {"preview": {"factors": [[1, 2, 3]], "bias": [0, 0, 0]}},
         {"preview": {"factors": [[1, 2]] * FAMILY.latent_channels, "bias": [0, 0, 0]}},
         {"preview": {"bias": [0, 0, 0]}},
+        {"latent_channels": 2, "preview": {"factors": [[1, 2, 3]] * FAMILY.latent_channels, "bias": [0, 0, 0]}},
+        {"latent_channels": "all", "preview": {"factors": [[1, 2, 3]], "bias": [0, 0, 0]}},
         {"enlarge": 0},
         {"enlarge": 1000},
         {"enlarge": "much"},
@@ -129,14 +138,16 @@ def test_films_of_the_models_own_adapter_share_noise_as_it_says(tmp_path: Path) 
     )
     assert (facts.film.moments, facts.film.moment_prompt) == (1, "")
     told = {"moments": 4, "moment_prompt": "{moment}: {prompt}"}
-    (folder / "safelight.json").write_text(json.dumps({"format": 1, "film": {**told, "shared_noise": 0.5}}))
+    film_facts = {**told, "shared_noise": 0.5, "steady": 8}
+    (folder / "safelight.json").write_text(json.dumps({"format": 1, "film": film_facts}))
     film = read_model_facts(folder).film
     assert film is not None
-    assert (film.moments, film.moment_prompt) == (4, "{moment}: {prompt}")
+    assert (film.moments, film.moment_prompt, film.steady) == (4, "{moment}: {prompt}", 8.0)
     other = film.with_another_adapter()
-    assert (other.moments, other.moment_prompt, other.shared_noise) == (1, "", 0)
+    assert (other.moments, other.moment_prompt, other.shared_noise, other.steady) == (1, "", 0, 0)
     for own, reason in (
         ({"shared_noise": 2}, r"share 2\.0 of their noise"),
+        ({"steady": -1}, "by -1\\.0 levels"),
         ({"moments": 4}, "each of its 4 moments is ''"),
         ({**told, "moments": 0}, "each of its 0 moments"),
         ({**told, "moment_prompt": "{prompt}"}, "each of its 4 moments is '{prompt}'"),

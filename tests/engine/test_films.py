@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from desktop_app.engine.families.stable_diffusion import StableDiffusion
 from desktop_app.engine.families.stable_video_diffusion import StableVideoDiffusion
 from desktop_app.engine.families.text_to_video import TextToVideo
 from desktop_app.engine.job import ENLARGE_CHUNK, make_picture
+from desktop_app.engine.steady import steady
 from tests.engine.conftest import CPU, job_for, made, noisy_pixels, pictures, request_for, run, start_of, stop_when
 from tests.tiny_models import (
     SIZE,
@@ -102,6 +103,18 @@ def test_a_batch_of_films_equals_single_runs(families, key, scheduler):
         single = job_for(family.folder, family.model, request.single(index), start=start)
         assert torch.equal(made(single), film)
     assert len({film.numpy().tobytes() for film in batch}) == 3
+
+
+def test_films_of_the_models_own_adapter_are_held_still_as_it_says(families):
+    family = families["animated"]
+
+    def film(levels: float, **changes: Any) -> Tensor:
+        job = job_for(family.folder, family.model, film_request(**changes))
+        return made(replace(job, facts=replace(job.facts, film=replace(FILM_FACTS, steady=levels))))
+
+    assert torch.equal(film(100.0), steady(film(0), 100.0))
+    assert not torch.equal(film(100.0), film(0))
+    assert torch.equal(film(100.0, motion_model="another"), film(0))
 
 
 def test_the_whole_engine_makes_a_batch_of_films(film_engine):
