@@ -18,7 +18,11 @@ SCHEDULE_TYPES: dict[str, tuple[str, str]] = {
     # key: (label, what it does)
     "default": ("Default", "The noise levels the scheduler was published with."),
     "karras": ("Karras", "More of the steps at low noise, where detail appears (Karras et al. 2022)."),
+    "exponential": ("Exponential", "Every step lowers the noise by the same factor: still more steps at low noise."),
+    "beta": ("Beta", "More steps at both ends, fewer between (Lee et al. 2024)."),
+    "sgm-uniform": ("SGM Uniform", "Even steps that begin at the very last noise level; for models made to be quick."),
 }
+_SPACINGS = tuple(SCHEDULE_TYPES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,26 +49,48 @@ SCHEDULERS: dict[str, SchedulerFacts] = {
         max_steps=999,
         stochastic=True,
     ),
-    "euler": SchedulerFacts("Euler", "One straight line per step. Quick and dependable.", ("default", "karras")),
+    "euler": SchedulerFacts("Euler", "One straight line per step. Quick and dependable.", _SPACINGS),
     "euler-a": SchedulerFacts(
-        "Euler a", "Euler with fresh noise at every step: livelier, never settles.", stochastic=True
-    ),
-    "heun": SchedulerFacts(
-        "Heun", "Checks every step with a second look: twice the time per step, finer.", ("default", "karras")
-    ),
-    "dpmpp-2m": SchedulerFacts(
-        "DPM++ 2M", "Learns from the step before. Good pictures in 15–25 steps.", ("default", "karras"), max_steps=998
-    ),
-    "dpmpp-2m-sde": SchedulerFacts(
-        "DPM++ 2M SDE",
-        "DPM++ 2M with fresh noise: richer texture.",
-        ("default", "karras"),
-        max_steps=998,
+        "Euler a",
+        "Euler with fresh noise at every step: livelier, never settles.",
+        ("default", "sgm-uniform"),
         stochastic=True,
     ),
-    "unipc": SchedulerFacts(
-        "UniPC", "Predicts and corrects. Usable from about 8 steps.", ("default", "karras"), max_steps=998
+    "heun": SchedulerFacts("Heun", "Checks every step with a second look: twice the time per step, finer.", _SPACINGS),
+    "dpm2": SchedulerFacts(
+        "DPM2", "Looks ahead to the middle of every step: twice the time per step (Karras et al. 2022).", _SPACINGS
     ),
+    "dpm2-a": SchedulerFacts(
+        "DPM2 a", "DPM2 with fresh noise at every step: livelier, never settles.", _SPACINGS, stochastic=True
+    ),
+    "lms": SchedulerFacts(
+        "LMS", "Draws a curve through the last four steps. Quick; rough with few steps.", _SPACINGS, max_steps=999
+    ),
+    "pndm": SchedulerFacts(
+        "PLMS",
+        "Stable Diffusion's first sampler (PNDM, Liu et al. 2022). Like LMS; wants 30–50 steps.",
+        max_steps=999,
+    ),
+    "deis": SchedulerFacts(
+        "DEIS",
+        "Solves the simple part of every step exactly (Zhang & Chen 2022). Usable from about 10 steps.",
+        _SPACINGS,
+        max_steps=998,
+    ),
+    "dpmpp-2m": SchedulerFacts(
+        "DPM++ 2M", "Learns from the step before. Good pictures in 15–25 steps.", _SPACINGS, max_steps=998
+    ),
+    "dpmpp-sde": SchedulerFacts(
+        "DPM++ SDE",
+        "Fresh noise and a second look at every step: rich texture in few steps, twice the time per step.",
+        _SPACINGS,
+        max_steps=999,
+        stochastic=True,
+    ),
+    "dpmpp-2m-sde": SchedulerFacts(
+        "DPM++ 2M SDE", "DPM++ 2M with fresh noise: richer texture.", _SPACINGS, max_steps=998, stochastic=True
+    ),
+    "unipc": SchedulerFacts("UniPC", "Predicts and corrects. Usable from about 8 steps.", _SPACINGS, max_steps=998),
     "lcm": SchedulerFacts(
         "LCM", "For models taught to finish in 2–8 steps. Guidance 1–2.", max_steps=50, stochastic=True
     ),

@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from diffusers.schedulers.scheduling_dpmsolver_sde import DPMSolverSDEScheduler
+from diffusers.schedulers.scheduling_k_dpm_2_ancestral_discrete import KDPM2AncestralDiscreteScheduler
 from torch import Tensor
 
+from desktop_app.engine.brownian import brownian_noise
 from desktop_app.engine.guidance import Predict
 
 PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
 """What a denoiser may be trained to say; see :func:`denoised_estimate`."""
+_BETWEEN = ("sigmas_interpol", "sigmas_up", "sigmas_down")
+"""Tables that DPM2 keeps beside ``sigmas``, for the middle of every step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,7 @@ def denoise(
 
     ``noise`` is (1, channels, height, width), or (1, channels, frames, height, width) for a film. ``scheduler`` is any
     diffusers scheduler; stochastic ones draw from ``generator``. Yields after every evaluation: ``steps`` of them, or
-    about twice as many where the scheduler is of second order (Heun: 2 × steps − 1).
+    about twice as many where the scheduler is of second order (Heun, DPM2: 2 × steps − 1); PNDM takes one more.
 
     ``start``, latents in the shape of ``noise``, lets it begin partway (SDEdit, Meng et al. 2021): the first steps are
     skipped and ``noise`` is laid over it as the first one taken expects; see :func:`skipped_steps`, which may leave
@@ -58,9 +63,11 @@ def denoise(
         scheduler.set_begin_index(skipped * scheduler.order)
     latents = noise * scheduler.init_noise_sigma if start is None else scheduler.add_noise(start, noise, timesteps[:1])
     draws = {"generator": generator} if "generator" in inspect.signature(scheduler.step).parameters else {}
+    if isinstance(scheduler, DPMSolverSDEScheduler):
+        scheduler.noise_sampler = brownian_noise(scheduler.sigmas, noise, generator.initial_seed())
     for index, t in enumerate(timesteps):
         if known is not None:
-            latents = _with_frames(latents, scheduler.add_noise(known, noise[:, :, : known.shape[2]], t[None]))
+            latents = _with_frames(latents, _noised(scheduler, known, noise[:, :, : known.shape[2]], t))
         model_input = scheduler.scale_model_input(latents, t)
         alpha, sigma = noise_level(scheduler, t)
         prediction = predict(model_input, t)
@@ -70,13 +77,28 @@ def denoise(
         if known is not None:
             estimate = _with_frames(estimate, known)
             latents = _with_frames(latents, known) if last else latents
-        done = steps if last else min(skipped + (index + 1) // scheduler.order, steps)
+        done = steps if last else _steps_before(len(timesteps) - 1 - index, scheduler.order, steps)
         yield Denoised(done, latents, estimate)
 
 
 def skipped_steps(steps: int, strength: float) -> int:
     """How many of ``steps`` a start at ``strength`` in [0, 1] leaves out, as diffusers' ``get_timesteps`` counts."""
     return steps - min(int(steps * strength), steps)
+
+
+def _steps_before(evaluations: int, order: int, steps: int) -> int:
+    """Steps that are complete when so many ``evaluations``, at least one, are still to come.
+
+    The last step takes one evaluation, the others ``order``; PNDM takes one more at its first step.
+    """
+    return max(0, steps - evaluations // order - (order - 1))
+
+
+def _noised(scheduler: Any, known: Tensor, noise: Tensor, t: Tensor) -> Tensor:
+    """``known`` at the noise level of the scheduler's current timestep ``t``, in the scale of its latents."""
+    if _looks_again(scheduler):  # ``add_noise`` knows the steps, not what lies between them
+        return known + _current_sigma(scheduler) * noise
+    return scheduler.add_noise(known, noise, t[None])
 
 
 def _with_frames(film: Tensor, first: Tensor) -> Tensor:
@@ -88,16 +110,22 @@ def set_timesteps(scheduler: Any, steps: int, device: torch.device) -> None:
     """``scheduler.set_timesteps`` without timesteps below zero.
 
     diffusers' "trailing" spacing adds one for some numbers of steps (61, 103 …) by rounding; DDIM would look its noise
-    level up from the wrong end of the table and spoil the picture with the last step.
+    level up from the wrong end of the table and spoil the picture with the last step. Schedulers of second order look
+    there twice.
     """
     scheduler.set_timesteps(steps, device=device)
     if scheduler.config.get("timestep_type") == "continuous":
         return  # logarithms of sigmas, which may well be negative
-    valid = scheduler.timesteps >= 0
-    if not valid.all():
-        scheduler.timesteps = scheduler.timesteps[valid]
-        if hasattr(scheduler, "sigmas"):
-            scheduler.sigmas = torch.cat([scheduler.sigmas[: len(scheduler.timesteps)], scheduler.sigmas[-1:]])
+    if (scheduler.timesteps >= 0).all():
+        return
+    kept = len(scheduler.timesteps) - scheduler.order
+    scheduler.timesteps = scheduler.timesteps[:kept]
+    if hasattr(scheduler, "sigmas"):
+        scheduler.sigmas = torch.cat([scheduler.sigmas[:kept], scheduler.sigmas[-1:]])
+    for name in _BETWEEN:  # zero from the last step on, which goes straight to the end
+        if hasattr(scheduler, name):
+            table = getattr(scheduler, name)
+            setattr(scheduler, name, torch.cat([table[: kept - 1], table.new_zeros(2)]))
 
 
 def noise_level(scheduler: Any, t: Tensor) -> tuple[Tensor, Tensor]:
@@ -107,12 +135,28 @@ def noise_level(scheduler: Any, t: Tensor) -> tuple[Tensor, Tensor]:
     of them know from the first step on only; the others look the cumulative product of alphas up by timestep.
     """
     if hasattr(scheduler, "sigmas"):
-        index = scheduler.begin_index or 0 if scheduler.step_index is None else scheduler.step_index
-        sigma = scheduler.sigmas[index]
+        sigma = _current_sigma(scheduler)
         alpha = 1 / (sigma**2 + 1) ** 0.5
         return alpha, sigma * alpha
     alpha_squared = scheduler.alphas_cumprod[int(t)]
     return alpha_squared**0.5, (1 - alpha_squared) ** 0.5
+
+
+def _current_sigma(scheduler: Any) -> Tensor:
+    index = scheduler.begin_index or 0 if scheduler.step_index is None else scheduler.step_index
+    if not _looks_again(scheduler):
+        return scheduler.sigmas[index]
+    if isinstance(scheduler, DPMSolverSDEScheduler):
+        assert scheduler.mid_point_sigma is not None  # known since the step's first evaluation
+        return scheduler.mid_point_sigma
+    if isinstance(scheduler, KDPM2AncestralDiscreteScheduler):
+        return scheduler.sigmas_interpol[index - 1]
+    return getattr(scheduler, "sigmas_interpol", scheduler.sigmas)[index]
+
+
+def _looks_again(scheduler: Any) -> bool:
+    """Whether the evaluation to come is the second one of its step: of Heun at its end, of the others in its middle."""
+    return not getattr(scheduler, "state_in_first_order", True)
 
 
 def denoised_estimate(

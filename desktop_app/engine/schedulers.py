@@ -7,11 +7,17 @@ from typing import Any
 
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+from diffusers.schedulers.scheduling_deis_multistep import DEISMultistepScheduler
 from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+from diffusers.schedulers.scheduling_dpmsolver_sde import DPMSolverSDEScheduler
 from diffusers.schedulers.scheduling_euler_ancestral_discrete import EulerAncestralDiscreteScheduler
 from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
 from diffusers.schedulers.scheduling_heun_discrete import HeunDiscreteScheduler
+from diffusers.schedulers.scheduling_k_dpm_2_ancestral_discrete import KDPM2AncestralDiscreteScheduler
+from diffusers.schedulers.scheduling_k_dpm_2_discrete import KDPM2DiscreteScheduler
 from diffusers.schedulers.scheduling_lcm import LCMScheduler
+from diffusers.schedulers.scheduling_lms_discrete import LMSDiscreteScheduler
+from diffusers.schedulers.scheduling_pndm import PNDMScheduler
 from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 
 from desktop_app.core.catalog import SCHEDULERS as FACTS
@@ -24,20 +30,31 @@ SCHEDULERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "euler": (EulerDiscreteScheduler, {}),
     "euler-a": (EulerAncestralDiscreteScheduler, {}),
     "heun": (HeunDiscreteScheduler, {}),
+    "dpm2": (KDPM2DiscreteScheduler, {}),
+    "dpm2-a": (KDPM2AncestralDiscreteScheduler, {}),
+    "lms": (LMSDiscreteScheduler, {}),
+    "pndm": (PNDMScheduler, {"skip_prk_steps": True}),
+    "deis": (DEISMultistepScheduler, {"algorithm_type": "deis", "solver_type": "logrho", "solver_order": 2}),
     "dpmpp-2m": (DPMSolverMultistepScheduler, {"algorithm_type": "dpmsolver++", "solver_order": 2}),
+    "dpmpp-sde": (DPMSolverSDEScheduler, {}),
     "dpmpp-2m-sde": (DPMSolverMultistepScheduler, {"algorithm_type": "sde-dpmsolver++", "solver_order": 2}),
     "unipc": (UniPCMultistepScheduler, {}),
     "lcm": (LCMScheduler, {}),
 }
-SCHEDULE_TYPES: dict[str, dict[str, bool]] = {
-    "default": {"use_karras_sigmas": False},
+SCHEDULE_TYPES: dict[str, dict[str, Any]] = {
+    "default": {},
     "karras": {"use_karras_sigmas": True},
+    "exponential": {"use_exponential_sigmas": True},
+    "beta": {"use_beta_sigmas": True},
+    "sgm-uniform": {"timestep_spacing": "trailing"},
 }
-_OTHER_SPACINGS = {"use_exponential_sigmas": False, "use_beta_sigmas": False, "use_lu_lambdas": False}
+_NO_SPACING = dict.fromkeys(
+    ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "use_lu_lambdas", "use_flow_sigmas"), False
+)
 """A model's config may ask for these; the schedule type of the request decides instead."""
 _LATENT = {"clip_sample": False, "thresholding": False, "steps_offset": 1}
 """Latents are not bounded like pixels, and Stable Diffusion's timesteps start at 1; diffusers' pipeline insists too."""
-_NO_SAMPLE_PREDICTION = ("euler-a",)
+_NO_SAMPLE_PREDICTION = ("euler-a", "dpm2", "dpm2-a", "pndm", "dpmpp-sde")
 """Not written in diffusers for models that predict the picture itself."""
 
 
@@ -57,7 +74,7 @@ def build_scheduler(key: str, schedule_type: str, config: Mapping[str, Any], ste
     try:
         if prediction_type not in PREDICTION_TYPES:
             raise ValueError(f"prediction type {prediction_type!r}")
-        changes = {**_LATENT, **_OTHER_SPACINGS, **SCHEDULE_TYPES[schedule_type], **changes}
+        changes = {**_LATENT, **_NO_SPACING, **SCHEDULE_TYPES[schedule_type], **changes}
         scheduler = cls.from_config(dict(config), **changes)
     except (TypeError, ValueError, NotImplementedError, ArithmeticError) as problem:
         reason = f"cannot be used ({problem})"

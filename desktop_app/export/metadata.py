@@ -13,7 +13,7 @@ from pathlib import Path, PureWindowsPath
 from xml.sax.saxutils import quoteattr, unescape
 
 from desktop_app import __version__
-from desktop_app.core.catalog import SCHEDULERS
+from desktop_app.core.catalog import SCHEDULE_TYPES, SCHEDULERS
 from desktop_app.core.errors import AppError, RequestError
 from desktop_app.core.request import VARY, GenerationRequest, clean_text
 from desktop_app.core.result import Result
@@ -28,7 +28,7 @@ RECIPE_KEY = "safelight"
 MOVIE_SUFFIXES = (".mp4", ".m4v", ".mov", ".webm", ".mkv")
 """Films whose recipe is in tags that ffmpeg reads; the others carry it as pictures do."""
 
-_SCHEDULE_TYPES = {"default": "Uniform", "karras": "Karras"}
+_SCHEDULE_TYPES = {**{key: label for key, (label, _) in SCHEDULE_TYPES.items()}, "default": "Uniform"}
 _XMP = (
     '<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>'
     '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'

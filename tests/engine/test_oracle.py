@@ -12,11 +12,17 @@ import torch
 from diffusers import (
     DDIMScheduler,
     DDPMScheduler,
+    DEISMultistepScheduler,
     DPMSolverMultistepScheduler,
+    DPMSolverSDEScheduler,
     EulerAncestralDiscreteScheduler,
     EulerDiscreteScheduler,
     HeunDiscreteScheduler,
+    KDPM2AncestralDiscreteScheduler,
+    KDPM2DiscreteScheduler,
     LCMScheduler,
+    LMSDiscreteScheduler,
+    PNDMScheduler,
     StableDiffusionPipeline,
     UniPCMultistepScheduler,
 )
@@ -38,13 +44,37 @@ ORACLE: dict[str, tuple[Any, dict[str, Any]]] = {
     "euler": (EulerDiscreteScheduler, {}),
     "euler-a": (EulerAncestralDiscreteScheduler, {}),
     "heun": (HeunDiscreteScheduler, {"clip_sample": False}),
+    "dpm2": (KDPM2DiscreteScheduler, {}),
+    "dpm2-a": (KDPM2AncestralDiscreteScheduler, {}),
+    "lms": (LMSDiscreteScheduler, {}),
+    "pndm": (PNDMScheduler, {"skip_prk_steps": True}),
+    "deis": (DEISMultistepScheduler, {}),
     "dpmpp-2m": (DPMSolverMultistepScheduler, {}),
+    "dpmpp-sde": (DPMSolverSDEScheduler, {}),
     "dpmpp-2m-sde": (DPMSolverMultistepScheduler, {"algorithm_type": "sde-dpmsolver++"}),
     "unipc": (UniPCMultistepScheduler, {}),
     "lcm": (LCMScheduler, {"clip_sample": False}),
 }
 """Written out a second time, as a user of diffusers would choose them."""
+SPACINGS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "karras": {"use_karras_sigmas": True},
+    "exponential": {"use_exponential_sigmas": True},
+    "beta": {"use_beta_sigmas": True},
+    "sgm-uniform": {"timestep_spacing": "trailing"},
+}
 CASES = [(key, kind) for key, facts in SCHEDULERS.items() for kind in facts.schedule_types]
+MAIN_CASES = [(key, kind) for key, kind in CASES if kind in ("default", "karras")]
+"""For what does not look at the noise levels."""
+NO_SAMPLE = ("euler-a", "dpm2", "dpm2-a", "pndm", "dpmpp-sde")
+"""Not written in diffusers for models that predict the picture itself."""
+
+
+def diffusers_scheduler(key: str, kind: str, config: Any, seed: int) -> Any:
+    """As a user of diffusers would build it for a picture from ``seed``."""
+    cls, changes = ORACLE[key]
+    seeded = {"noise_sampler_seed": seed} if cls is DPMSolverSDEScheduler else {}
+    return cls.from_config(config, **changes, **SPACINGS[kind], **seeded)
 
 
 def diffusers_pipeline(folder: Path) -> StableDiffusionPipeline:
@@ -70,9 +100,7 @@ class Pair:
         self.model = loaded(StableDiffusion.load(folder, CPU, lambda: None))
 
     def theirs(self, key: str, kind: str, guidance_scale: float) -> torch.Tensor:
-        cls, changes = ORACLE[key]
-        karras = {"use_karras_sigmas": True} if kind == "karras" else {}
-        self.pipeline.scheduler = cls.from_config(self.config, **changes, **karras)
+        self.pipeline.scheduler = diffusers_scheduler(key, kind, self.config, SEED)
         return self.pipeline(
             PROMPT,
             negative_prompt=NEGATIVE,
@@ -108,8 +136,10 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Pair]]
     torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
-@pytest.mark.parametrize(("key", "kind"), CASES)
+@pytest.mark.parametrize(
+    ("key", "kind", "prediction_type"),
+    [*((*case, "epsilon") for case in CASES), *((*case, "v_prediction") for case in MAIN_CASES)],
+)
 def test_latents_equal_diffusers_bit_for_bit(pairs, key, kind, prediction_type):
     pair = pairs[prediction_type]
     theirs = pair.theirs(key, kind, 6.0)
@@ -117,19 +147,21 @@ def test_latents_equal_diffusers_bit_for_bit(pairs, key, kind, prediction_type):
     assert torch.equal(pair.ours(key, kind, 6.0), theirs)
 
 
-@pytest.mark.parametrize(("key", "kind"), [case for case in CASES if case[0] != "euler-a"])
+@pytest.mark.parametrize(("key", "kind"), [case for case in MAIN_CASES if case[0] not in NO_SAMPLE])
 def test_latents_equal_diffusers_for_models_that_predict_the_picture(pairs, key, kind):
     assert torch.equal(pairs["sample"].ours(key, kind, 6.0), pairs["sample"].theirs(key, kind, 6.0))
 
 
-@pytest.mark.parametrize("key", ["ddim", "euler-a", "dpmpp-2m"])
+@pytest.mark.parametrize("key", ["ddim", "euler-a", "dpmpp-2m", "dpmpp-sde"])
 def test_latents_equal_diffusers_without_guidance(pairs, key):
     assert torch.equal(pairs["epsilon"].ours(key, "default", 1), pairs["epsilon"].theirs(key, "default", 1))
 
 
 def test_the_oracle_can_tell_schedulers_apart(pairs):
-    latents = [pairs["epsilon"].theirs(key, kind, 6.0) for key, kind in CASES]
-    same = [(a, b) for a in range(len(CASES)) for b in range(a) if torch.equal(latents[a], latents[b])]
+    """By its scheduler; and one of them by its noise levels."""
+    cases = [(key, kind) for key, kind in CASES if kind == "default" or key == "dpmpp-2m"]
+    latents = [pairs["epsilon"].theirs(key, kind, 6.0) for key, kind in cases]
+    same = [(cases[a], cases[b]) for a in range(len(cases)) for b in range(a) if torch.equal(latents[a], latents[b])]
     assert same == []
 
 

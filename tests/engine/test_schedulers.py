@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from typing import Any
 
 import pytest
@@ -15,7 +17,10 @@ from desktop_app.engine.denoise import Denoised, denoise
 from desktop_app.engine.schedulers import build_scheduler
 
 CASES = [(key, kind) for key, facts in SCHEDULERS.items() for kind in facts.schedule_types]
-SPACINGS = ("leading", "linspace", "trailing")
+TWICE = ("heun", "dpm2", "dpm2-a", "dpmpp-sde")
+"""They evaluate twice in every step but the last."""
+SPACED = [(key, kind, "leading") for key, kind in CASES]
+SPACED += [(key, "default", spacing) for key in SCHEDULERS for spacing in ("linspace", "trailing")]
 
 
 def config(**changes: Any) -> dict[str, Any]:
@@ -40,17 +45,19 @@ def test_facts_and_verbs_have_the_same_keys():
 @pytest.mark.parametrize("key", SCHEDULERS)
 def test_schedule_types_are_those_the_class_knows(key):
     cls, _ = schedulers.SCHEDULERS[key]
-    knows_karras = "use_karras_sigmas" in cls().config
-    assert ("karras" in SCHEDULERS[key].schedule_types) == knows_karras
+    known = set(inspect.signature(cls).parameters)
+    for kind in ("karras", "exponential", "beta"):
+        assert (kind in SCHEDULERS[key].schedule_types) == (f"use_{kind}_sigmas" in known)
+    assert "sgm-uniform" not in SCHEDULERS[key].schedule_types or "timestep_spacing" in known
 
 
 @pytest.mark.parametrize(("key", "kind"), CASES)
 def test_the_schedule_type_decides_even_against_the_model(key, kind):
-    model_says = {"use_karras_sigmas": kind == "default", "use_beta_sigmas": False, "use_exponential_sigmas": False}
-    scheduler = build_scheduler(key, kind, config(**model_says), 4, "test")
-    if "karras" in SCHEDULERS[key].schedule_types:
-        assert scheduler.config.use_karras_sigmas == (kind == "karras")
-    build_scheduler(key, kind, config(use_beta_sigmas=True), 4, "test").set_timesteps(4)
+    for says in ("karras", "exponential", "beta"):
+        scheduler = build_scheduler(key, kind, config(**{f"use_{says}_sigmas": True}), 4, "test")
+        scheduler.set_timesteps(4)
+        if says in SCHEDULERS[key].schedule_types:
+            assert scheduler.config[f"use_{says}_sigmas"] == (kind == says)
 
 
 @pytest.mark.parametrize("key", SCHEDULERS)
@@ -62,12 +69,18 @@ def test_the_models_own_schedule_is_kept(key):
     assert not kept.get("clip_sample", False)
 
 
-@pytest.mark.parametrize("spacing", SPACINGS)
-@pytest.mark.parametrize(("key", "kind"), CASES)
+def evaluations(key: str, steps: int) -> int:
+    if key == "pndm":
+        return steps + (steps > 1)
+    return 2 * steps - 1 if key in TWICE else steps
+
+
+@pytest.mark.parametrize(("key", "kind", "spacing"), SPACED)
 def test_every_allowed_number_of_steps_works(key, kind, spacing):
-    for steps in (1, 2, 3, SCHEDULERS[key].max_steps):
+    most = [SCHEDULERS[key].max_steps] if kind in ("default", "karras") else []
+    for steps in (1, 2, 3, *most):
         states = sample(key, kind, steps, timestep_spacing=spacing)
-        assert len(states) == (2 * steps - 1 if key == "heun" else steps)
+        assert len(states) == evaluations(key, steps)
         assert states[-1].latents.isfinite().all()
         assert states[-1].latents.abs().max() < 100
 
@@ -76,7 +89,7 @@ def test_every_allowed_number_of_steps_works(key, kind, spacing):
 @pytest.mark.parametrize("key", [key for key in SCHEDULERS if SCHEDULERS[key].max_steps > 103])
 def test_trailing_spacing_takes_no_step_below_zero(key, steps):
     states = sample(key, "default", steps, timestep_spacing="trailing")
-    assert len(states) == (2 * steps - 1 if key == "heun" else steps)
+    assert len(states) == evaluations(key, steps)
     neighbour = sample(key, "default", steps + 1, timestep_spacing="trailing")[-1]
     if not SCHEDULERS[key].stochastic:
         assert (states[-1].latents - neighbour.latents).abs().max() < 0.05
@@ -111,9 +124,10 @@ def test_a_model_with_a_short_schedule_refuses_more_steps_than_it_has():
     build_scheduler("ddim", "default", config(original_inference_steps=20), 21, "test")
 
 
-def test_euler_a_is_refused_for_models_that_predict_the_picture():
-    with pytest.raises(RequestError, match="does not work with the scheduler Euler a"):
-        build_scheduler("euler-a", "default", config(prediction_type="sample"), 4, "Tiny")
+@pytest.mark.parametrize("key", ["euler-a", "dpm2", "dpm2-a", "pndm", "dpmpp-sde"])
+def test_those_that_diffusers_has_not_written_for_models_that_predict_the_picture_are_refused(key):
+    with pytest.raises(RequestError, match=f"does not work with the scheduler {re.escape(SCHEDULERS[key].label)}"):
+        build_scheduler(key, "default", config(prediction_type="sample"), 4, "Tiny")
 
 
 @pytest.mark.parametrize("key", SCHEDULERS)

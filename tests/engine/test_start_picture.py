@@ -19,7 +19,7 @@ from desktop_app.engine.job import make_picture
 from desktop_app.engine.schedulers import build_scheduler
 from desktop_app.engine.start import as_frames, as_input
 from tests.engine.conftest import job_for, made, noisy_pixels, request_for, start_of
-from tests.engine.test_oracle import CASES, NEGATIVE, ORACLE, PROMPT, Pair
+from tests.engine.test_oracle import MAIN_CASES, NEGATIVE, PROMPT, Pair, diffusers_scheduler
 
 WIDTH = 96
 
@@ -32,9 +32,7 @@ class StartPair(Pair):
         self.folder = folder
 
     def theirs_from(self, picture: Tensor, request: GenerationRequest, output_type: str = "latent") -> Any:
-        cls, changes = ORACLE[request.scheduler]
-        karras = {"use_karras_sigmas": True} if request.schedule_type == "karras" else {}
-        scheduler = cls.from_config(self.config, **changes, **karras)
+        scheduler = diffusers_scheduler(request.scheduler, request.schedule_type, self.config, request.seed)
         parts = {**self.pipeline.components, "scheduler": scheduler}
         pipeline = StableDiffusionImg2ImgPipeline(**parts, requires_safety_checker=False)
         pipeline.set_progress_bar_config(disable=True)
@@ -80,7 +78,7 @@ def start_request(**changes: Any) -> GenerationRequest:
 
 
 @pytest.mark.parametrize("strength", [0.2, 0.5, 1.0])
-@pytest.mark.parametrize(("key", "kind"), CASES)
+@pytest.mark.parametrize(("key", "kind"), MAIN_CASES)
 def test_latents_equal_diffusers_bit_for_bit(pairs, key, kind, strength):
     request, picture = start_request(scheduler=key, schedule_type=kind, strength=strength), noisy_pixels(1, WIDTH)
     theirs = pairs["epsilon"].theirs_from(picture, request)

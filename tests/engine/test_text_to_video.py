@@ -26,12 +26,12 @@ from desktop_app.engine.loading import Part, build_empty
 from desktop_app.engine.preview import fit
 from desktop_app.engine.schedulers import build_scheduler
 from tests.engine.conftest import CPU
-from tests.engine.test_oracle import CASES, NEGATIVE, ORACLE, PROMPT
+from tests.engine.test_oracle import MAIN_CASES, NEGATIVE, PROMPT, diffusers_scheduler
 from tests.tiny_models import loaded, tiny_text_to_video_pipeline, write_film_model
 
 TEXT = "text_encoder/model.safetensors"
 VAE = "vae/diffusion_pytorch_model.safetensors"
-STEADY = [(key, kind) for key, kind in CASES if not SCHEDULERS[key].stochastic]
+STEADY = [(key, kind) for key, kind in MAIN_CASES if not SCHEDULERS[key].stochastic]
 """Schedulers that draw nothing on the way."""
 
 
@@ -57,10 +57,8 @@ class Pair:
         self.model: TextToVideo = loaded(TextToVideo.load(folder, CPU, lambda: None))
 
     def theirs(self, request: GenerationRequest, output_type: str, film: numpy.ndarray | None = None) -> Any:
-        cls, changes = ORACLE[request.scheduler]
-        karras = {"use_karras_sigmas": True} if request.schedule_type == "karras" else {}
         pipeline = self.pipeline if film is None else self.from_film
-        pipeline.scheduler = cls.from_config(self.config, **changes, **karras)
+        pipeline.scheduler = diffusers_scheduler(request.scheduler, request.schedule_type, self.config, request.seed)
         if film is None:
             start: dict[str, Any] = {"width": request.width, "height": request.height, "num_frames": request.frames}
         else:
@@ -161,7 +159,7 @@ def test_other_films_equal_diffusers_bit_for_bit(pair, changes):
     assert torch.equal(pair.ours(request), pair.theirs(request, "latent"))
 
 
-@pytest.mark.parametrize(("key", "kind"), CASES)
+@pytest.mark.parametrize(("key", "kind"), MAIN_CASES)
 def test_schedulers_that_draw_equal_diffusers_where_they_draw_frame_by_frame(pair, key, kind):
     """diffusers hands the frames to them as a batch, the engine as one film: the draws come in another order."""
     request = request_for(scheduler=key, schedule_type=kind)

@@ -95,6 +95,21 @@ def test_the_text_is_what_other_programs_write(result: Result) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("scheduler", "schedule_type", "names"),
+    [
+        ("dpmpp-sde", "karras", "Sampler: DPM++ SDE, Schedule type: Karras"),
+        ("dpm2-a", "exponential", "Sampler: DPM2 a, Schedule type: Exponential"),
+        ("lms", "beta", "Sampler: LMS, Schedule type: Beta"),
+        ("pndm", "default", "Sampler: PLMS, Schedule type: Uniform"),
+        ("deis", "sgm-uniform", "Sampler: DEIS, Schedule type: SGM Uniform"),
+    ],
+)
+def test_schedulers_have_the_names_that_people_know(result, scheduler, schedule_type, names) -> None:
+    request = replace(result.request, scheduler=scheduler, schedule_type=schedule_type)
+    assert f", {names}, " in parameters_text(replace(result, request=request))
+
+
 def test_a_model_given_as_a_path_leaves_no_folder_names_in_the_text(result: Result) -> None:
     for model in ("/home/someone/models/tiny, cut", "C:\\Users\\someone\\models\\tiny, cut"):
         text = parameters_text(replace(result, request=replace(result.request, model=model)))

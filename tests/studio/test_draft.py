@@ -59,7 +59,7 @@ def test_values_are_clamped_and_snapped_to_what_the_model_takes(make_draft):
         ("guidance_scale", -1, 0.0),
         ("count", 0, 1),
         ("scheduler", "unipc", "euler"),
-        ("schedule_type", "beta", "default"),
+        ("schedule_type", "polyexponential", "default"),
     ]:
         draft.set_value(name, value)
         assert draft.value(name) == fitted
