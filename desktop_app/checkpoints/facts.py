@@ -11,6 +11,7 @@ from typing import Any
 from desktop_app.checkpoints.safetensors_header import check_safetensors
 from desktop_app.core.catalog import FAMILIES, FILM, SCHEDULERS, Family, FilmFacts, ModelFacts, PreviewFactors
 from desktop_app.core.errors import AppError, RequestError
+from desktop_app.core.request import MAX_CLIP_SKIP
 
 FACTS_FILE = "safelight.json"
 FACTS_VERSION = 1
@@ -109,6 +110,11 @@ def _fitting_motion_models(folder: Path, folders: Iterable[Path]) -> tuple[str, 
     return ("",) * (folder / OWN_MOTION / "config.json").is_file() + fitting
 
 
+def _text_layers(folder: Path) -> int:
+    layers = _config(folder / "text_encoder" / "config.json").get("num_hidden_layers")
+    return layers if isinstance(layers, int) and layers > 0 else MAX_CLIP_SKIP
+
+
 def _config(path: Path) -> Mapping[str, Any]:
     """A diffusers config, empty when it cannot be read: then it is no config, and loading says why."""
     try:
@@ -183,6 +189,7 @@ def _merge(
         schedulers=schedulers,
         controls=tuple(own.get("controls", family.controls)),
         preview=_preview(own.get("preview"), int(own.get("latent_channels", family.latent_channels))),
+        max_clip_skip=min(MAX_CLIP_SKIP, _text_layers(folder)),
         enlarge=enlarge,
         default_enlarge=default_enlarge,
         kinds=family.kinds + (FILM,) * (film is not None and FILM not in family.kinds),

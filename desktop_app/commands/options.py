@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from desktop_app.core.catalog import SCHEDULERS, ModelFacts
+from desktop_app.core.catalog import SCHEDULE_TYPES, SCHEDULERS, ModelFacts
 from desktop_app.core.errors import RequestError
 from desktop_app.core.request import VARY, GenerationRequest, default_request
 from desktop_app.core.settings import BY_KEY
@@ -25,7 +25,10 @@ def add_common_arguments(parser: argparse.ArgumentParser, kind: str) -> None:
     parser.add_argument("--guidance", type=float, metavar="X", help="how closely to follow the prompt; 1 is not at all")
     parser.add_argument("--size", type=size, metavar="WxH", help="width and height in px, as in 512x768")
     parser.add_argument("--scheduler", metavar="NAME", help=f"one of: {', '.join(SCHEDULERS)}")
-    parser.add_argument("--schedule-type", metavar="TYPE", help="default or karras, where the scheduler has it")
+    parser.add_argument(
+        "--schedule-type", metavar="TYPE", help=f"where the scheduler has it, one of: {', '.join(SCHEDULE_TYPES)}"
+    )
+    parser.add_argument("--clip-skip", type=int, metavar="N", help="layer of the text encoder from its last one, 1")
     parser.add_argument(
         "--strength",
         type=float,
@@ -65,6 +68,7 @@ def requested(options: argparse.Namespace, facts: ModelFacts, kind: str, own: Ma
         "guidance_scale": options.guidance,
         "scheduler": options.scheduler and _scheduler_key(options.scheduler),
         "schedule_type": options.schedule_type,
+        "clip_skip": options.clip_skip,
         "strength": options.strength,
         **own,
     }

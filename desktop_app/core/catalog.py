@@ -178,6 +178,7 @@ FAMILIES: dict[str, Family] = {
             "steps",
             "guidance_scale",
             "scheduler",
+            "clip_skip",
             "size",
             "seed",
             "count",
@@ -242,6 +243,7 @@ FAMILIES: dict[str, Family] = {
             "steps",
             "guidance_scale",
             "scheduler",
+            "clip_skip",
             "size",
             "seed",
             "count",
@@ -301,6 +303,8 @@ class ModelFacts:
     """Words of the vocabulary that the model draws as another word or phrase of it, and which."""
     surprise: tuple[tuple[str, ...], ...] = ()
     """Phrases in slots, of which one each, in order, makes a sentence; "" leaves the slot out."""
+    max_clip_skip: int = 12
+    """Layers of its text encoder, as far as they can be skipped."""
     enlarge: int = 1
     """How many times as large its own enlarger draws a finished picture; 1: it has none."""
     default_enlarge: int = 1

@@ -28,6 +28,10 @@ ENGLISH: dict[str, tuple[str, str]] = {
     ),
     "seed.range": ("The seed must be a whole number from 0 to {high}, not {value}.", "Use -1 for a random one."),
     "count.range": ("The number of pictures must be from 1 to {high}, not {value}.", ""),
+    "clip-skip.range": (
+        "Clip skip must be a whole number from 1 to {high}, not {value}.",
+        "1 is the usual; many models for drawings want 2.",
+    ),
     "enlarge.none": (
         "The model {model} cannot draw its pictures larger.",
         "Leave the picture at its own size, or choose another model.",

@@ -23,6 +23,8 @@ MAX_DRAWN_SEED = 2**32 - 1
 MAX_STEPS = 1000
 MAX_GUIDANCE = 100.0
 MAX_COUNT = 1000
+MAX_CLIP_SKIP = 12
+"""Layers of the text encoder of Stable Diffusion 1; its first layer is skip 12."""
 FRAMES, FPS = 16, 8
 MAX_FPS = 60
 MAX_MOTION_BUCKET = 255
@@ -56,6 +58,8 @@ class GenerationRequest:
     """Classifier-free guidance (Ho & Salimans 2022, eq. 6 with w + 1); 1 switches it off."""
     scheduler: str = "dpmpp-2m"
     schedule_type: str = "default"
+    clip_skip: int = 1
+    """Which layer of the text encoder is listened to, counted from its last one, 1. diffusers counts from 0."""
     seed: int = RANDOM_SEED
     count: int = 1
     enlarge: int = 1
@@ -173,6 +177,8 @@ def problems(request: GenerationRequest, facts: ModelFacts) -> list[AppError]:
         found.append(RequestError("seed.range", value=request.seed, high=MAX_SEED))
     if not 1 <= request.count <= MAX_COUNT:
         found.append(RequestError("count.range", value=request.count, high=MAX_COUNT))
+    if "clip_skip" in facts.controls and not 1 <= request.clip_skip <= facts.max_clip_skip:
+        found.append(RequestError("clip-skip.range", value=request.clip_skip, high=facts.max_clip_skip))
     if request.enlarge not in (1, facts.enlarge):
         found.append(_enlarge_problem(request.enlarge, facts))
     if request.prompt_syntax != PROMPT_SYNTAX:

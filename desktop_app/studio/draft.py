@@ -258,7 +258,7 @@ class Draft(QObject):
         for name in OF_THE_MODEL:
             self._put(name, getattr(default, name))
         self._refused_use = None
-        self._refit("kind", "start_use")
+        self._refit("kind", "start_use", "clip_skip")
         self.facts_changed.emit()
 
     def _models_changed(self) -> None:

@@ -32,6 +32,7 @@ FIELDS = (
     "guidance_scale",
     "scheduler",
     "schedule_type",
+    "clip_skip",
     "seed",
     "seed_locked",
     "count",
@@ -83,6 +84,8 @@ def limits(name: str, values: Values, facts: ModelFacts | None) -> tuple[float, 
         return (1, min(MAX_STEPS, scheduler.max_steps) if scheduler else MAX_STEPS)
     if name == "frames":
         return (2, facts.film.max_frames if facts and facts.film else FRAMES)
+    if name == "clip_skip":
+        return (1, facts.max_clip_skip if facts else 1)
     return _LIMITS[name]
 
 
@@ -185,6 +188,7 @@ _FIT: dict[str, Fit] = {
     "guidance_scale": _as_number,
     "scheduler": _as_scheduler,
     "schedule_type": _as_schedule_type,
+    "clip_skip": _as_whole,
     "seed": _as_whole,
     "seed_locked": _as_switch,
     "count": _as_whole,

@@ -11,12 +11,12 @@ from desktop_app.core.catalog import FILM, PICTURE
 from desktop_app.studio.background import Background
 from desktop_app.studio.draft import Draft
 from desktop_app.ui import theme
+from desktop_app.ui.advanced_rows import AdvancedRows
 from desktop_app.ui.controls import ComboRow, EnlargeRow, SeedRow, SizeRow
 from desktop_app.ui.film_controls import FilmControls
 from desktop_app.ui.generate_button import GenerateButton
 from desktop_app.ui.icons import icon
 from desktop_app.ui.number_rows import NumberRow
-from desktop_app.ui.scheduler_rows import SchedulerRows
 from desktop_app.ui.start_picture import StartPicture
 from desktop_app.ui.translate import translated
 from desktop_app.ui.widgets.fold import Fold
@@ -123,10 +123,14 @@ class PromptPanel(QFrame):
         self.seed_row = SeedRow()
 
     def _make_advanced(self) -> None:
-        self.schedulers = SchedulerRows(self._draft)
-        self.scheduler, self.schedule_type = self.schedulers.scheduler_row.combo, self.schedulers.schedule_row.combo
+        self.advanced_rows = AdvancedRows(self._draft)
+        schedulers = self.advanced_rows.schedulers
+        self.scheduler, self.schedule_type = schedulers.scheduler_row.combo, schedulers.schedule_row.combo
         self.advanced = Fold(
-            self.tr("Advanced"), self.tr("Show or hide the scheduler and its schedule."), self.schedulers, opened=False
+            self.tr("Advanced"),
+            self.tr("Show or hide the scheduler, and what few models need."),
+            self.advanced_rows,
+            opened=False,
         )
 
     def _lay_out(self) -> None:
@@ -168,8 +172,8 @@ class PromptPanel(QFrame):
     def _align_labels(self) -> None:
         """One column of labels: as wide as the longest, within reason; a longer one wraps."""
         rows = (self._model_row, self.steps, self.guidance_scale, self.count, self.size_row, self.enlarge_row)
-        captions = [row.label for row in (*rows, self.seed_row, *self.schedulers.rows)]
-        captions += [*self.film.labels, *self.start.labels]
+        captions = [row.label for row in (*rows, self.seed_row)]
+        captions += [*self.advanced_rows.labels, *self.film.labels, *self.start.labels]
         width = min(LABEL_MOST, max(caption.sizeHint().width() for caption in captions))
         for caption in captions:
             caption.setFixedWidth(width)

@@ -38,12 +38,14 @@ def test_a_picture_at_the_asked_place(generate: Run, tmp_path: Path, capsys: Cap
 def test_every_option_reaches_the_recipe(generate: Run, tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     options = ["--negative", "night", "--guidance", "2.5", "--scheduler", "DPM++ 2M", "--schedule-type", "karras"]
+    options += ["--clip-skip", "2"]
     assert generate("a boat", "-o", str(path), "--steps", "2", "--device", "cpu", *options) == 0
     recipe = read_recipe(path)
     assert recipe is not None
     request = recipe.request
     assert (request.negative_prompt, request.guidance_scale) == ("night", 2.5)
     assert (request.scheduler, request.schedule_type, recipe.run.device) == ("dpmpp-2m", "karras", "cpu")
+    assert request.clip_skip == 2
 
 
 def test_enlarging_is_the_models_choice_until_asked(data_dir: Path, generate: Run, tmp_path: Path) -> None:
@@ -136,6 +138,7 @@ BAD = [
     (["--steps", "1000000"], "Steps must be"),
     (["--steps", "many"], "invalid int value"),
     (["--scheduler", "lcm", "--steps", "51"], "at most 50 steps"),
+    (["--clip-skip", "3"], "Clip skip must be a whole number from 1 to 2"),
     (["--size", "0x0"], "Width and height"),
     (["--size", "7x7"], "Width and height"),
     (["--size", "100000x64"], "Width and height"),

@@ -24,6 +24,7 @@ requests = st.builds(
     guidance_scale=floats,
     scheduler=texts,
     schedule_type=texts,
+    clip_skip=numbers,
     seed=st.integers(-1, MAX_SEED),
     count=numbers,
     enlarge=numbers,

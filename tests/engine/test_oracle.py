@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from desktop_app.engine.engine import Engine
 from desktop_app.engine.families.stable_diffusion import StableDiffusion
 from desktop_app.engine.guidance import BATCHED, NONE
 from desktop_app.engine.schedulers import build_scheduler
-from tests.engine.conftest import CPU, MODEL, pictures, request_for, run
+from tests.engine.conftest import CPU, MODEL, job_for, made, pictures, request_for, run
 from tests.tiny_models import SIZE, loaded, tiny_model
 
 PROMPT, NEGATIVE, SEED, STEPS = "a red house on green hills", "night", 7, 4
@@ -94,7 +95,7 @@ class Pair:
     """
 
     def __init__(self, folder: Path, prediction_type: str) -> None:
-        tiny_model(folder, prediction_type=prediction_type)
+        self.folder = tiny_model(folder, prediction_type=prediction_type)
         self.pipeline = diffusers_pipeline(folder)
         self.config = self.pipeline.scheduler.config
         self.model = loaded(StableDiffusion.load(folder, CPU, lambda: None))
@@ -155,6 +156,43 @@ def test_latents_equal_diffusers_for_models_that_predict_the_picture(pairs, key,
 @pytest.mark.parametrize("key", ["ddim", "euler-a", "dpmpp-2m", "dpmpp-sde"])
 def test_latents_equal_diffusers_without_guidance(pairs, key):
     assert torch.equal(pairs["epsilon"].ours(key, "default", 1), pairs["epsilon"].theirs(key, "default", 1))
+
+
+def embeddings(pipeline: Any, text: str, clip_skip: int) -> torch.Tensor:
+    """As diffusers skips for a prompt, counted from 0."""
+    encoder = pipeline.text_encoder
+    encoder.__dict__["text_model"] = encoder  # where transformers 5 has the layer norm that diffusers looks for there
+    return pipeline.encode_prompt(text, "cpu", 1, False, clip_skip=clip_skip - 1)[0]
+
+
+@pytest.mark.parametrize("clip_skip", [1, 2])
+def test_skipped_layers_equal_diffusers_bit_for_bit(pairs, clip_skip):
+    pair = pairs["epsilon"]
+    request = request_for(prompt=PROMPT, negative_prompt=NEGATIVE, clip_skip=clip_skip)
+    ours = pair.model.encode(pair.model.tokenize(request, BATCHED))
+    assert torch.equal(ours.positive, embeddings(pair.pipeline, PROMPT, clip_skip))
+    assert torch.equal(ours.negative, embeddings(pair.pipeline, NEGATIVE, clip_skip))
+    plain = pair.model.encode(pair.model.tokenize(replace(request, clip_skip=1), BATCHED))
+    assert torch.equal(plain.positive, ours.positive) == (clip_skip == 1)
+
+
+def test_a_picture_with_skipped_layers_equals_diffusers(pairs):
+    pair = pairs["epsilon"]
+    pair.pipeline.scheduler = diffusers_scheduler("ddim", "default", pair.config, SEED)
+    embeddings(pair.pipeline, PROMPT, 2)
+    theirs = pair.pipeline(
+        PROMPT,
+        width=SIZE,
+        height=SIZE,
+        num_inference_steps=STEPS,
+        guidance_scale=1.0,
+        clip_skip=1,
+        generator=torch.Generator().manual_seed(SEED),
+        output_type="np",
+    ).images
+    request = request_for(prompt=PROMPT, guidance_scale=1.0, clip_skip=2, steps=STEPS, seed=SEED)
+    ours = made(job_for(pair.folder, pair.model, request))
+    assert torch.equal(ours, torch.from_numpy((theirs * 255).round()).to(torch.uint8))
 
 
 def test_the_oracle_can_tell_schedulers_apart(pairs):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,10 +25,6 @@ WIDTH = 96
 
 class StartPair(Pair):
     """diffusers' pipeline and our model over the same weights."""
-
-    def __init__(self, folder: Path, prediction_type: str) -> None:
-        super().__init__(folder, prediction_type)
-        self.folder = folder
 
     def theirs_from(self, picture: Tensor, request: GenerationRequest, output_type: str = "latent") -> Any:
         scheduler = diffusers_scheduler(request.scheduler, request.schedule_type, self.config, request.seed)

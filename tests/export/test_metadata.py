@@ -110,6 +110,12 @@ def test_schedulers_have_the_names_that_people_know(result, scheduler, schedule_
     assert f", {names}, " in parameters_text(replace(result, request=request))
 
 
+def test_skipped_layers_are_told_as_other_programs_tell_them(result) -> None:
+    told = pairs_of(parameters_text(replace(result, request=replace(result.request, clip_skip=2))))
+    assert told["Clip skip"] == "2"
+    assert "Clip skip" not in pairs_of(parameters_text(result))
+
+
 def test_a_model_given_as_a_path_leaves_no_folder_names_in_the_text(result: Result) -> None:
     for model in ("/home/someone/models/tiny, cut", "C:\\Users\\someone\\models\\tiny, cut"):
         text = parameters_text(replace(result, request=replace(result.request, model=model)))

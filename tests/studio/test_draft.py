@@ -34,6 +34,8 @@ def make_draft(tmp_path, background):
     )
     model_folder(tmp_path / "models", "full")
     model_folder(tmp_path / "models", "large", enlarge=4, defaults={"enlarge": 4})
+    (tmp_path / "models" / "large" / "text_encoder").mkdir()
+    (tmp_path / "models" / "large" / "text_encoder" / "config.json").write_text('{"num_hidden_layers": 3}')
     models = ModelList((tmp_path / "models",), background)
 
     def make() -> Draft:
@@ -85,6 +87,15 @@ def test_choosing_a_model_brings_its_defaults_and_keeps_the_prompt(make_draft, q
     with qtbot.waitSignal(draft.facts_changed):
         draft.set_value("model", "full")
     assert (draft.value("width"), draft.value("steps"), draft.value("prompt")) == (512, 20, "a red house")
+
+
+def test_clip_skip_comes_back_from_a_recipe_and_keeps_to_the_layers_of_the_model(make_draft):
+    draft = make_draft()
+    draft.recall(replace(draft.request(), clip_skip=5), "all")
+    assert draft.request().clip_skip == 5
+    draft.set_value("model", "large")
+    assert draft.limits("clip_skip") == (1, 3)
+    assert draft.request().clip_skip == 3
 
 
 def test_only_a_change_is_announced(make_draft, qtbot):

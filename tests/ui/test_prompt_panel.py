@@ -193,6 +193,17 @@ def test_the_schedule_is_offered_only_where_there_is_a_choice(stand, panel):
     assert not panel.schedule_type.isVisible()
 
 
+def test_clip_skip_reaches_as_far_as_the_model_has_layers(stand, panel, tmp_path):
+    panel.advanced.set_opened(True)
+    row = panel.advanced_rows.clip_skip
+    assert row.isVisible()
+    assert row.number.maximum() == 12
+    type_into(row.number, "2")
+    assert stand.draft.request().clip_skip == 2
+    QTest.mouseDClick(row.label, Qt.MouseButton.LeftButton)
+    assert stand.draft.request().clip_skip == 1
+
+
 def test_a_scheduler_with_few_steps_takes_the_steps_along(stand, panel):
     stand.draft.set_value("steps", 80)
     stand.draft.set_value("scheduler", "lcm")

@@ -35,6 +35,8 @@ class TokenisedTexts:
 
     prompt: Tokens
     negative: Tokens | None
+    clip_skip: int = 1
+    """The layer of the text encoder that is listened to, counted from its last one, 1."""
 
     @property
     def notices(self) -> list[Message]:
@@ -78,7 +80,7 @@ class ClipText:
         negative = None if form == NONE else self.tokens(request.negative_prompt)
         parts = [self.tokens(text) for text in prompts or [request.prompt]]
         ids, mask = torch.cat([part.ids for part in parts]), torch.cat([part.mask for part in parts])
-        return TokenisedTexts(Tokens(ids, mask, max(part.words_cut for part in parts)), negative)
+        return TokenisedTexts(Tokens(ids, mask, max(part.words_cut for part in parts)), negative, request.clip_skip)
 
     def tokens(self, text: str) -> Tokens:
         """Token ids of ``text``, cut at the encoder's limit. Markers such as "<|endoftext|>" are read as text."""
@@ -99,14 +101,21 @@ class ClipText:
 
     @torch.inference_mode()
     def encode(self, texts: TokenisedTexts, dtype: torch.dtype) -> Conditioning:
-        """Text embeddings as diffusers' ``encode_prompt`` makes them, in ``dtype``."""
-        negative = self._embed(texts.negative).to(dtype) if texts.negative else None
-        return Conditioning(self._embed(texts.prompt).to(dtype), negative)
+        """Text embeddings as diffusers' ``encode_prompt`` makes them of a prompt, in ``dtype``.
 
-    def _embed(self, tokens: Tokens) -> Tensor:
+        Layers are skipped for both texts alike, as where models learn with it; diffusers skips for the prompt only.
+        """
+        negative = self._embed(texts.negative, texts.clip_skip).to(dtype) if texts.negative else None
+        return Conditioning(self._embed(texts.prompt, texts.clip_skip).to(dtype), negative)
+
+    def _embed(self, tokens: Tokens, clip_skip: int) -> Tensor:
         where = next(self.encoder.parameters()).device
         mask = tokens.mask.to(where) if self.masks_padding else None
-        return self.encoder(tokens.ids.to(where), attention_mask=mask)[0]
+        encoder: Any = self.encoder
+        if clip_skip == 1:
+            return encoder(tokens.ids.to(where), attention_mask=mask)[0]
+        states = encoder(tokens.ids.to(where), attention_mask=mask, output_hidden_states=True).hidden_states
+        return encoder.final_layer_norm(states[-clip_skip])
 
 
 def _today(name: str) -> str:

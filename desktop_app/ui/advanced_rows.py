@@ -1,0 +1,48 @@
+"""What is folded away under "Advanced": the scheduler, and what few models need."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Slot
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from desktop_app.studio.draft import Draft
+from desktop_app.ui import theme
+from desktop_app.ui.number_rows import NumberRow
+from desktop_app.ui.scheduler_rows import SchedulerRows
+
+USUAL_CLIP_SKIP = (1, 4)
+
+
+class AdvancedRows(QWidget):
+    """No row for what the chosen model does not know."""
+
+    def __init__(self, draft: Draft, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._draft = draft
+        self.schedulers = SchedulerRows(draft)
+        self.clip_skip = NumberRow(
+            draft,
+            "clip_skip",
+            self.tr("Clip skip"),
+            self.tr(
+                "Listen to an earlier layer of the text encoder. Some models were made with 2; 1 is the last layer."
+            ),
+            usual=USUAL_CLIP_SKIP,
+        )
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.S)
+        for row in (self.schedulers, self.clip_skip):
+            column.addWidget(row)
+        draft.facts_changed.connect(self._facts_changed)
+        self._facts_changed()
+
+    @property
+    def labels(self) -> list[QLabel]:
+        """For one column of labels."""
+        return [row.label for row in (*self.schedulers.rows, self.clip_skip)]
+
+    @Slot()
+    def _facts_changed(self) -> None:
+        facts = self._draft.facts
+        self.clip_skip.setVisible(bool(facts and "clip_skip" in facts.controls and facts.max_clip_skip > 1))
