@@ -160,6 +160,13 @@ def add_enlarger(folder: Path, *, width: int = 8, depth: int = 2, factor: int = 
     return enlarger
 
 
+def add_autoencoder(folder: Path, seed: int = 1) -> AutoencoderKL:
+    """Write the autoencoder of another :func:`tiny_pipeline` to ``folder``, by itself, and return it."""
+    autoencoder = tiny_pipeline(seed=seed).vae
+    autoencoder.save_pretrained(folder)
+    return autoencoder.requires_grad_(False)
+
+
 def tiny_motion_adapter(longest: int = 16, seed: int = 0, **changes: Any) -> MotionAdapter:
     """A random motion adapter for :func:`tiny_pipeline` that tells ``longest`` frames apart.
 

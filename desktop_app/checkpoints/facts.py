@@ -18,6 +18,8 @@ FACTS_VERSION = 1
 _WEIGHTS = {"stable-video-diffusion": ("image_encoder", "unet", "vae")}
 _ORDINARY_WEIGHTS = ("text_encoder", "unet", "vae")
 _ENLARGER = "enlarger"
+MOTION_ADAPTER, AUTOENCODER = "MotionAdapter", "AutoencoderKL"
+"""Classes of parts that come in folders of their own."""
 OWN_MOTION = "motion_adapter"
 """Folder of a model's own motion adapter, inside the model's folder."""
 _MAX_ENLARGE = 8
@@ -51,26 +53,39 @@ def resolve_model(value: str, folders: Iterable[Path]) -> Path:
     raise RequestError("model.unknown", value=value, known=", ".join(known))
 
 
-def find_motion_models(folders: Iterable[Path]) -> dict[str, Path]:
-    """Diffusers folders of motion adapters directly inside ``folders``, by name; the first wins."""
+def find_parts(folders: Iterable[Path], kind: str) -> dict[str, Path]:
+    """Diffusers folders of one ``kind``, such as "MotionAdapter", directly inside ``folders``, by name.
+
+    The first of a name wins.
+    """
     found: dict[str, Path] = {}
     for folder in folders:
         for config in sorted(folder.glob("*/config.json")):
-            if _config(config).get("_class_name") == "MotionAdapter":
+            if _config(config).get("_class_name") == kind:
                 found.setdefault(config.parent.name, config.parent)
     return found
 
 
 def motion_model_folder(facts: ModelFacts, name: str, folders: Iterable[Path]) -> Path:
     """The folder of the motion adapter that ``facts.motion_models`` calls ``name``. Raises ``AppError``."""
-    folder = find_motion_models(folders).get(name) if name else Path(facts.folder, OWN_MOTION)
+    folder = find_parts(folders, MOTION_ADAPTER).get(name) if name else Path(facts.folder, OWN_MOTION)
     if folder is None:
         raise RequestError("motion-model.unknown", value=name, known=", ".join(filter(None, facts.motion_models)))
     return folder
 
 
+def autoencoder_folder(facts: ModelFacts, name: str, folders: Iterable[Path]) -> Path:
+    """The folder of the autoencoder that ``facts.autoencoders`` calls ``name``. Raises ``AppError``."""
+    folder = find_parts(folders, AUTOENCODER).get(name)
+    if folder is None:
+        known = ", ".join(facts.autoencoders) or "none"
+        raise RequestError("vae.unknown", value=name, model=facts.name, known=known)
+    return folder
+
+
 def read_model_facts(folder: Path, folders: Iterable[Path] = ()) -> ModelFacts:
-    """Facts of the model in ``folder`` (a diffusers folder), with the motion adapters in ``folders`` that fit it.
+    """Facts of the model in ``folder`` (a diffusers folder), with what in ``folders`` fits it: motion adapters and
+    autoencoders.
 
     Raises ``AppError``; reads no weights.
     """
@@ -78,8 +93,9 @@ def read_model_facts(folder: Path, folders: Iterable[Path] = ()) -> ModelFacts:
     family = FAMILIES[family_key]
     own = _read_own(folder / FACTS_FILE)
     motion = _fitting_motion_models(folder, folders) if family.animated else ()
+    autoencoders = _fitting_autoencoders(folder, folders) if "vae" in family.controls else ()
     try:
-        return _merge(folder, family_key, family, own, motion)
+        return replace(_merge(folder, family_key, family, own, motion), autoencoders=autoencoders)
     except (AttributeError, KeyError, TypeError, ValueError, IndexError) as problem:
         raise AppError("model.facts", file=str(folder / FACTS_FILE), reason=str(problem)) from problem
 
@@ -105,9 +121,23 @@ def check_model_files(facts: ModelFacts) -> None:
 def _fitting_motion_models(folder: Path, folders: Iterable[Path]) -> tuple[str, ...]:
     """Names of motion adapters whose layers have the widths of the U-Net's; "" first if the model has its own."""
     widths = _config(folder / "unet" / "config.json").get("block_out_channels")
-    found = {name: _config(path / "config.json") for name, path in find_motion_models(folders).items()}
+    found = {name: _config(path / "config.json") for name, path in find_parts(folders, MOTION_ADAPTER).items()}
     fitting = tuple(name for name, config in found.items() if config.get("block_out_channels") == widths)
     return ("",) * (folder / OWN_MOTION / "config.json").is_file() + fitting
+
+
+def _fitting_autoencoders(folder: Path, folders: Iterable[Path]) -> tuple[str, ...]:
+    """Names of autoencoders with latents like those of the model's own."""
+    own = _latent_space(folder / "vae")
+    return tuple(name for name, path in find_parts(folders, AUTOENCODER).items() if _latent_space(path) == own)
+
+
+def _latent_space(folder: Path) -> tuple[Any, ...]:
+    """Channels, halvings of the size, and scale of an autoencoder's latents: two that share them share the latents."""
+    config = _config(folder / "config.json")
+    widths = config.get("block_out_channels")
+    halvings = len(widths) if isinstance(widths, list) else 0
+    return (config.get("latent_channels"), halvings, config.get("scaling_factor", 0.18215))
 
 
 def _text_layers(folder: Path) -> int:

@@ -29,6 +29,7 @@ def add_common_arguments(parser: argparse.ArgumentParser, kind: str) -> None:
         "--schedule-type", metavar="TYPE", help=f"where the scheduler has it, one of: {', '.join(SCHEDULE_TYPES)}"
     )
     parser.add_argument("--clip-skip", type=int, metavar="N", help="layer of the text encoder from its last one, 1")
+    parser.add_argument("--vae", metavar="NAME", help="an autoencoder in the models folder instead of the model's own")
     parser.add_argument(
         "--strength",
         type=float,
@@ -69,6 +70,7 @@ def requested(options: argparse.Namespace, facts: ModelFacts, kind: str, own: Ma
         "scheduler": options.scheduler and _scheduler_key(options.scheduler),
         "schedule_type": options.schedule_type,
         "clip_skip": options.clip_skip,
+        "vae": options.vae,
         "strength": options.strength,
         **own,
     }

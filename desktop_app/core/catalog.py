@@ -179,6 +179,7 @@ FAMILIES: dict[str, Family] = {
             "guidance_scale",
             "scheduler",
             "clip_skip",
+            "vae",
             "size",
             "seed",
             "count",
@@ -244,6 +245,7 @@ FAMILIES: dict[str, Family] = {
             "guidance_scale",
             "scheduler",
             "clip_skip",
+            "vae",
             "size",
             "seed",
             "count",
@@ -313,6 +315,8 @@ class ModelFacts:
     """What it makes: "picture", "film" or both; the first is a newcomer's."""
     film: FilmFacts | None = None
     """How it makes films; None if it makes none."""
+    autoencoders: tuple[str, ...] = ()
+    """Other autoencoders than its own that know its latents, by folder name."""
     motion_models: tuple[str, ...] = ()
     """Motion adapters that fit it, by folder name, "" being its own; the first is a newcomer's."""
 

@@ -32,6 +32,10 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "Clip skip must be a whole number from 1 to {high}, not {value}.",
         "1 is the usual; many models for drawings want 2.",
     ),
+    "vae.unknown": (
+        "There is no autoencoder (VAE) “{value}” that fits the model {model}.",
+        "Known here: {known}. An autoencoder is a folder with a config.json in the models folder.",
+    ),
     "enlarge.none": (
         "The model {model} cannot draw its pictures larger.",
         "Leave the picture at its own size, or choose another model.",

@@ -60,6 +60,8 @@ class GenerationRequest:
     schedule_type: str = "default"
     clip_skip: int = 1
     """Which layer of the text encoder is listened to, counted from its last one, 1. diffusers counts from 0."""
+    vae: str = ""
+    """Folder name of the autoencoder that takes the place of the model's own; "" is the model's own."""
     seed: int = RANDOM_SEED
     count: int = 1
     enlarge: int = 1
@@ -179,6 +181,9 @@ def problems(request: GenerationRequest, facts: ModelFacts) -> list[AppError]:
         found.append(RequestError("count.range", value=request.count, high=MAX_COUNT))
     if "clip_skip" in facts.controls and not 1 <= request.clip_skip <= facts.max_clip_skip:
         found.append(RequestError("clip-skip.range", value=request.clip_skip, high=facts.max_clip_skip))
+    if request.vae and "vae" in facts.controls and request.vae not in facts.autoencoders:
+        known = ", ".join(facts.autoencoders) or "none"
+        found.append(RequestError("vae.unknown", value=request.vae, model=facts.name, known=known))
     if request.enlarge not in (1, facts.enlarge):
         found.append(_enlarge_problem(request.enlarge, facts))
     if request.prompt_syntax != PROMPT_SYNTAX:

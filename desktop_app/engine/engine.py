@@ -14,7 +14,7 @@ import desktop_app.engine.offline  # noqa: F401  (before torch and diffusers)
 
 import torch  # isort: skip
 
-from desktop_app.checkpoints.facts import motion_model_folder, read_model_facts, resolve_model
+from desktop_app.checkpoints.facts import autoencoder_folder, motion_model_folder, read_model_facts, resolve_model
 from desktop_app.core.catalog import ModelFacts
 from desktop_app.core.control import StopSignal
 from desktop_app.core.errors import AppError
@@ -30,6 +30,7 @@ from desktop_app.engine.families.stable_diffusion import StableDiffusion
 from desktop_app.engine.interrupt import Interrupted, check, interruptible
 from desktop_app.engine.job import ENLARGE_CHUNK, Job, frames_seen, make_picture
 from desktop_app.engine.model import Model
+from desktop_app.engine.parts.latent_diffusion import LatentDiffusion
 from desktop_app.engine.preview import Previewer, fitted_factors
 from desktop_app.engine.shelf import Shelf
 from desktop_app.engine.start import as_frames, as_pixels, read_start
@@ -153,7 +154,18 @@ class Engine:
     def _model(
         self, request: GenerationRequest, facts: ModelFacts, device: Device, stop: StopSignal
     ) -> Generator[Event, None, Model]:
-        """The model that makes ``request``: for a film of a picture model, with its motion adapter."""
+        """The model that makes ``request``, with the autoencoder it names."""
+        model = yield from self._animated(request, facts, device, stop)
+        if not request.vae or not isinstance(model, LatentDiffusion):
+            return model
+        folder = autoencoder_folder(facts, request.vae, self._folders)
+        autoencoder = yield from self.shelf.autoencoder(folder, device, lambda: check(stop))
+        return replace(model, autoencoder=autoencoder)
+
+    def _animated(
+        self, request: GenerationRequest, facts: ModelFacts, device: Device, stop: StopSignal
+    ) -> Generator[Event, None, Model]:
+        """The model as it is: for a film of a picture model, with its motion adapter."""
         model = yield from self.shelf.model(facts, device, lambda: check(stop))
         if not (request.is_film and facts.motion_models and facts.film):
             return model

@@ -14,6 +14,8 @@ from desktop_app.engine.families import FAMILIES
 from desktop_app.engine.families.animate_diff import AnimateDiff
 from desktop_app.engine.families.stable_diffusion import StableDiffusion
 from desktop_app.engine.model import Model
+from desktop_app.engine.parts.autoencoder import Autoencoder
+from desktop_app.engine.parts.latent_diffusion import load_autoencoder
 
 KEPT_MODELS = 2
 """Loaded models kept for the next job, memory permitting."""
@@ -30,12 +32,13 @@ class Shelf:
         self.models: dict[Key, Model] = {}
         """The one used last is the last."""
         self._motion: tuple[Key, AnimateDiff] | None = None
+        self._autoencoder: tuple[Key, Autoencoder] | None = None
         self._enlarger: tuple[Key, Enlarger] | None = None
 
     def clear(self) -> None:
         """Forget everything and give its memory back to the system."""
         self.models.clear()
-        self._motion = self._enlarger = None
+        self._motion = self._autoencoder = self._enlarger = None
         give_memory_back()
 
     def model(self, facts: ModelFacts, device: Device, check: Check) -> Generator[Event, None, Model]:
@@ -64,6 +67,17 @@ class Shelf:
             self._motion = None
             self._motion = (key, (yield from AnimateDiff.load(pictures, folder, film, check)))
         return self._motion[1]
+
+    def autoencoder(self, folder: Path, device: Device, check: Check) -> Generator[Event, None, Autoencoder]:
+        """The autoencoder in ``folder``, from memory if it was the last one used and is unchanged.
+
+        Raises ``AppError``.
+        """
+        key = (str(device.torch_device), str(device.dtype), *_stamps(sorted(folder.glob("*"))))
+        if self._autoencoder is None or self._autoencoder[0] != key:
+            self._autoencoder = None
+            self._autoencoder = (key, (yield from load_autoencoder(folder, device, check)))
+        return self._autoencoder[1]
 
     def enlarger(self, facts: ModelFacts, device: Device, check: Check) -> Generator[Event, None, Enlarger]:
         """The model's enlarger, from memory if it was the last one used and is unchanged. Raises ``AppError``."""

@@ -52,6 +52,7 @@ def parameters_text(result: Result) -> str:
         "Size": f"{request.width}x{request.height}",
         **_enlarging(request),
         **_starting(request),
+        **({"VAE": request.vae} if request.vae else {}),
         **({"Clip skip": request.clip_skip} if request.clip_skip > 1 else {}),
         **({"Frames": request.frames, "FPS": request.fps} if request.is_film else {}),
         "Model": model_name(request.model),

@@ -33,6 +33,7 @@ FIELDS = (
     "scheduler",
     "schedule_type",
     "clip_skip",
+    "vae",
     "seed",
     "seed_locked",
     "count",
@@ -165,6 +166,10 @@ def _as_motion_model(name: str, value: Any, values: Values, facts: ModelFacts | 
     return value if value in known else (*known, "")[0]
 
 
+def _as_autoencoder(name: str, value: Any, values: Values, facts: ModelFacts | None) -> str:
+    return value if facts and value in facts.autoencoders else ""
+
+
 def _as_start_use(name: str, value: Any, values: Values, facts: ModelFacts | None) -> str:
     """Only a film goes on from something."""
     possible = facts is not None and "extend" in facts.controls and values["kind"] == FILM and values["start"]
@@ -189,6 +194,7 @@ _FIT: dict[str, Fit] = {
     "scheduler": _as_scheduler,
     "schedule_type": _as_schedule_type,
     "clip_skip": _as_whole,
+    "vae": _as_autoencoder,
     "seed": _as_whole,
     "seed_locked": _as_switch,
     "count": _as_whole,

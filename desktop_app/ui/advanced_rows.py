@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from desktop_app.studio.draft import Draft
 from desktop_app.ui import theme
+from desktop_app.ui.controls import ComboRow
 from desktop_app.ui.number_rows import NumberRow
 from desktop_app.ui.scheduler_rows import SchedulerRows
 
@@ -29,20 +30,37 @@ class AdvancedRows(QWidget):
             ),
             usual=USUAL_CLIP_SKIP,
         )
+        self.vae = ComboRow(
+            self.tr("VAE"),
+            self.tr("The autoencoder that turns latents into the picture; another one has other colours."),
+        )
+        self.vae.chosen.connect(lambda name: draft.set_value("vae", name))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.S)
-        for row in (self.schedulers, self.clip_skip):
+        for row in (self.schedulers, self.clip_skip, self.vae):
             column.addWidget(row)
+        draft.changed.connect(self._draft_changed)
         draft.facts_changed.connect(self._facts_changed)
         self._facts_changed()
 
     @property
     def labels(self) -> list[QLabel]:
         """For one column of labels."""
-        return [row.label for row in (*self.schedulers.rows, self.clip_skip)]
+        return [row.label for row in (*self.schedulers.rows, self.clip_skip, self.vae)]
 
     @Slot()
     def _facts_changed(self) -> None:
         facts = self._draft.facts
+        others = facts.autoencoders if facts and "vae" in facts.controls else ()
+        self.vae.combo.clear()
+        for name in ("", *others):
+            self.vae.combo.addItem(name or self.tr("The model's own"), name)
+        self.vae.setVisible(bool(others))
+        self._draft_changed("vae")
         self.clip_skip.setVisible(bool(facts and "clip_skip" in facts.controls and facts.max_clip_skip > 1))
+
+    @Slot(str)
+    def _draft_changed(self, name: str) -> None:
+        if name == "vae":
+            self.vae.show_chosen(self._draft.value("vae"))

@@ -102,6 +102,7 @@ class DetailsPanel(QWidget):
                 self.tr("Schedule"),
                 translated_label("schedulers", schedule[0]) if schedule else request.schedule_type,
             ),
+            *([(self.tr("VAE"), request.vae)] if request.vae else []),
             *([(self.tr("Clip skip"), str(request.clip_skip))] if request.clip_skip > 1 else []),
             (self.tr("Seed"), str(request.seed)),
         ]

@@ -9,7 +9,13 @@ from typing import Any
 
 import pytest
 
-from desktop_app.checkpoints.facts import check_model_files, find_models, read_model_facts, resolve_model
+from desktop_app.checkpoints.facts import (
+    autoencoder_folder,
+    check_model_files,
+    find_models,
+    read_model_facts,
+    resolve_model,
+)
 from desktop_app.core.catalog import FAMILIES
 from desktop_app.core.errors import AppError, RequestError
 from desktop_app.core.paths import bundled_models_dir
@@ -69,6 +75,34 @@ def test_own_facts_win(tmp_path: Path) -> None:
     assert (facts.examples, facts.vocabulary) == (("a house",), ("a", "house", "home"))
     assert facts.synonyms == {"home": "house"}
     assert facts.surprise == (("a", "my"), ("house",), ("", "at night"))
+
+
+def test_autoencoders_that_share_the_latents_are_found(tmp_path: Path) -> None:
+    model = make_model(tmp_path / "tiny")
+    configs = {
+        tmp_path / "tiny" / "vae": {"latent_channels": 4, "block_out_channels": [8, 8, 8, 8]},
+        tmp_path / "fits": {"latent_channels": 4, "block_out_channels": [16, 16, 16, 16], "scaling_factor": 0.18215},
+        tmp_path / "wide": {"latent_channels": 16, "block_out_channels": [8, 8, 8, 8]},
+        tmp_path / "coarse": {"latent_channels": 4, "block_out_channels": [8, 8, 8]},
+        tmp_path / "xl": {"latent_channels": 4, "block_out_channels": [8, 8, 8, 8], "scaling_factor": 0.13025},
+    }
+    for folder, config in configs.items():
+        folder.mkdir(exist_ok=True)
+        (folder / "config.json").write_text(json.dumps({"_class_name": "AutoencoderKL", **config}), encoding="utf-8")
+    facts = read_model_facts(model, [tmp_path])
+    assert facts.autoencoders == ("fits",)
+    assert autoencoder_folder(facts, "fits", [tmp_path]) == tmp_path / "fits"
+    with pytest.raises(RequestError, match="Known here: fits"):
+        autoencoder_folder(facts, "gone", [tmp_path])
+
+
+def test_the_layers_of_the_text_encoder_limit_clip_skip(tmp_path: Path) -> None:
+    model = make_model(tmp_path / "tiny")
+    config = model / "text_encoder" / "config.json"
+    for layers, most in [(3, 3), (24, 12), ("many", 12)]:
+        config.parent.mkdir(exist_ok=True)
+        config.write_text(json.dumps({"num_hidden_layers": layers}), encoding="utf-8")
+        assert read_model_facts(model).max_clip_skip == most
 
 
 def test_some_own_facts_leave_the_rest_to_the_family(tmp_path: Path) -> None:

@@ -138,6 +138,7 @@ BAD = [
     (["--steps", "1000000"], "Steps must be"),
     (["--steps", "many"], "invalid int value"),
     (["--scheduler", "lcm", "--steps", "51"], "at most 50 steps"),
+    (["--vae", "another"], "no autoencoder (VAE) “another”"),
     (["--clip-skip", "3"], "Clip skip must be a whole number from 1 to 2"),
     (["--size", "0x0"], "Width and height"),
     (["--size", "7x7"], "Width and height"),

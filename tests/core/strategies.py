@@ -25,6 +25,7 @@ requests = st.builds(
     scheduler=texts,
     schedule_type=texts,
     clip_skip=numbers,
+    vae=texts,
     seed=st.integers(-1, MAX_SEED),
     count=numbers,
     enlarge=numbers,

@@ -95,6 +95,7 @@ def test_texts_are_cleaned_on_the_way_in() -> None:
         ({"count": 1001}, "count.range"),
         ({"enlarge": 4}, "enlarge.none"),
         ({"scheduler": "magic"}, "scheduler.unknown"),
+        ({"vae": "another"}, "vae.unknown"),
         ({"clip_skip": 0}, "clip-skip.range"),
         ({"clip_skip": 13}, "clip-skip.range"),
         ({"schedule_type": "magic"}, "schedule-type.unknown"),

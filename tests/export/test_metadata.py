@@ -116,6 +116,12 @@ def test_skipped_layers_are_told_as_other_programs_tell_them(result) -> None:
     assert "Clip skip" not in pairs_of(parameters_text(result))
 
 
+def test_another_autoencoder_is_told_as_other_programs_tell_it(result) -> None:
+    told = pairs_of(parameters_text(replace(result, request=replace(result.request, vae="vae-ft-mse"))))
+    assert told["VAE"] == "vae-ft-mse"
+    assert "VAE" not in pairs_of(parameters_text(result))
+
+
 def test_a_model_given_as_a_path_leaves_no_folder_names_in_the_text(result: Result) -> None:
     for model in ("/home/someone/models/tiny, cut", "C:\\Users\\someone\\models\\tiny, cut"):
         text = parameters_text(replace(result, request=replace(result.request, model=model)))

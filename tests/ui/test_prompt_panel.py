@@ -196,6 +196,7 @@ def test_the_schedule_is_offered_only_where_there_is_a_choice(stand, panel):
 def test_clip_skip_reaches_as_far_as_the_model_has_layers(stand, panel, tmp_path):
     panel.advanced.set_opened(True)
     row = panel.advanced_rows.clip_skip
+    assert not panel.advanced_rows.vae.isVisible()
     assert row.isVisible()
     assert row.number.maximum() == 12
     type_into(row.number, "2")
@@ -209,6 +210,26 @@ def test_a_scheduler_with_few_steps_takes_the_steps_along(stand, panel):
     stand.draft.set_value("scheduler", "lcm")
     assert panel.steps.value() == 50
     assert panel.steps.number.maximum() == 50
+
+
+def test_an_autoencoder_is_offered_only_where_there_is_one(tmp_path, transport, qtbot):
+    folder = tmp_path / "data" / "bundled"
+    write_model(folder / "postcard", FACTS)
+    for part in (folder / "postcard" / "vae", folder / "other"):
+        part.mkdir()
+        (part / "config.json").write_text('{"_class_name": "AutoencoderKL", "latent_channels": 4}')
+    stand = build(tmp_path / "data", transport)
+    stand.window.show()
+    panel = stand.window.prompt_panel
+    panel.advanced.set_opened(True)
+    vae = panel.advanced_rows.vae
+    assert vae.isVisible()
+    assert [vae.combo.itemText(place) for place in range(vae.combo.count())] == ["The model's own", "other"]
+    vae.combo.activated.emit(1)
+    assert stand.draft.request().vae == "other"
+    stand.draft.set_value("vae", "gone")
+    assert vae.combo.currentText() == "The model's own"
+    stand.close()
 
 
 def test_controls_a_model_does_not_know_are_not_shown(tmp_path, transport, qtbot):

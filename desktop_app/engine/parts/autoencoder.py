@@ -33,9 +33,9 @@ class Autoencoder:
     """The U-Net works on the autoencoder's latents times this, of about unit variance."""
 
     @classmethod
-    def empty(cls, folder: Path) -> Autoencoder:
-        """That of the diffusers folder ``folder``, its weights still to be filled in. Raises ``AppError``."""
-        part = Part(folder, "vae", "diffusion_pytorch_model")
+    def empty(cls, folder: Path, name: str = "vae") -> Autoencoder:
+        """That in ``folder / name``, a diffusers folder, its weights still to be filled in. Raises ``AppError``."""
+        part = Part(folder, name, "diffusion_pytorch_model")
         module = build_empty(part, AutoencoderKL.from_config)
         config = module.config
         return cls(

@@ -78,8 +78,7 @@ def load_parts(
     Text encoder and autoencoder leave float32 for float16 only: bfloat16 has too few digits for 256 shades, and where
     it is used, on a CPU, they take a small part of the time.
     """
-    where = device.torch_device
-    dtype = device.dtype if device.dtype == torch.float16 else torch.float32
+    where, dtype = device.torch_device, _careful(device)
     scheduler_config = read_json(folder, "scheduler/scheduler_config.json")
     unet_part = Part(folder, "unet", "diffusion_pytorch_model")
     text = ClipText.empty(folder)
@@ -93,3 +92,16 @@ def load_parts(
     unet.to(where)  # buffers, which are computed and not stored
     yield from autoencoder.fill(reader, where, dtype)
     return cls(device, text, unet, autoencoder, scheduler_config)
+
+
+def load_autoencoder(folder: Path, device: Device, check: Callable[[], None]) -> Generator[Loading, None, Autoencoder]:
+    """An autoencoder by itself, from the diffusers folder ``folder``, as it is in a model. Raises ``AppError``."""
+    autoencoder = Autoencoder.empty(folder.parent, folder.name)
+    reader = WeightReader(count_weights([autoencoder.part]), check)
+    yield from autoencoder.fill(reader, device.torch_device, _careful(device))
+    return autoencoder
+
+
+def _careful(device: Device) -> torch.dtype:
+    """For text encoders and autoencoders: float32 where the U-Net is in bfloat16."""
+    return device.dtype if device.dtype == torch.float16 else torch.float32

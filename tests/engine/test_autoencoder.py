@@ -1,0 +1,103 @@
+"""An autoencoder in the place of the model's own: pictures and films are those of a pipeline with that autoencoder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+import torch
+from diffusers import AutoencoderKL, StableDiffusionImg2ImgPipeline
+from PIL import Image
+
+from desktop_app.core.errors import AppError, RequestError
+from desktop_app.core.frames import Frames
+from desktop_app.core.result import RunRecord
+from desktop_app.engine.engine import Engine
+from desktop_app.engine.guidance import BATCHED
+from tests.engine.conftest import pictures, request_for, run
+from tests.engine.test_oracle import diffusers_pipeline
+from tests.tiny_models import SIZE, add_autoencoder, add_motion_adapter, tiny_model
+
+REPLAY = RunRecord(device="cpu", device_name="", dtype="float32", guidance_form=BATCHED, threads=1)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    add_motion_adapter(tiny_model(folder / "tiny"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def other(folder: Path) -> AutoencoderKL:
+    return add_autoencoder(folder / "other")
+
+
+@pytest.fixture(scope="module")
+def swapping(folder: Path, other: AutoencoderKL, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    engine = Engine(models=[folder], cache=tmp_path_factory.mktemp("cache"), device="cpu")
+    yield engine
+    engine.release()
+
+
+def made(engine: Engine, **changes: Any) -> numpy.ndarray:
+    frames: Frames = pictures(run(engine, request_for(**changes), replay=REPLAY))[0].frames
+    return numpy.frombuffer(frames.data, numpy.uint8).reshape(frames.shape)
+
+
+def options(request: Any) -> dict[str, Any]:
+    return {
+        "num_inference_steps": request.steps,
+        "guidance_scale": request.guidance_scale,
+        "generator": torch.Generator().manual_seed(request.seed),
+        "output_type": "pil",
+    }
+
+
+def test_a_picture_is_that_of_a_pipeline_with_this_autoencoder(swapping, folder, other):
+    request = request_for()
+    ours = made(swapping, vae="other")
+    pipeline = diffusers_pipeline(folder / "tiny")
+    pipeline.vae = other
+    theirs = pipeline(request.prompt, width=SIZE, height=SIZE, **options(request)).images
+    assert numpy.array_equal(ours, numpy.stack([numpy.asarray(picture) for picture in theirs]))
+    assert not numpy.array_equal(made(swapping), ours), "without it, the model's own is back"
+    assert numpy.array_equal(made(swapping, vae="other"), ours)
+
+
+def test_a_start_picture_goes_through_it_both_ways(swapping, folder, other, tmp_path):
+    noise = numpy.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), dtype=numpy.uint8)
+    Image.fromarray(noise).save(tmp_path / "start.png")
+    request = request_for(steps=5, start=str(tmp_path / "start.png"), strength=0.6, vae="other")
+    changes = {"steps": 5, "start": request.start, "strength": 0.6, "vae": "other"}
+    ours = made(swapping, **changes)[0]
+    pipeline = diffusers_pipeline(folder / "tiny")
+    parts = {**pipeline.components, "vae": other}
+    from_picture = StableDiffusionImg2ImgPipeline(**parts, requires_safety_checker=False)
+    from_picture.set_progress_bar_config(disable=True)
+    theirs = from_picture(request.prompt, image=Image.fromarray(noise), strength=0.6, **options(request)).images[0]
+    assert numpy.array_equal(ours, numpy.asarray(theirs))
+
+
+def test_a_film_is_decoded_by_it(swapping):
+    changes = {"kind": "film", "frames": 3, "steps": 2}
+    own, other = made(swapping, **changes), made(swapping, **changes, vae="other")
+    assert own.shape == other.shape
+    assert not numpy.array_equal(own, other)
+    assert numpy.array_equal(made(swapping, **changes), own)
+
+
+def test_one_that_does_not_fit_is_refused(swapping):
+    with pytest.raises(RequestError, match=r"no autoencoder .* “another” that fits the model Tiny"):
+        made(swapping, vae="another")
+
+
+def test_a_damaged_one_is_named(swapping, folder):
+    add_autoencoder(folder / "broken")
+    weights = folder / "broken" / "diffusion_pytorch_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(AppError, match="broken/diffusion_pytorch_model"):
+        made(swapping, vae="broken")
