@@ -17,9 +17,10 @@ import torch  # isort: skip
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel  # isort: skip
 from diffusers import AutoencoderKLTemporalDecoder, EulerDiscreteScheduler, TextToVideoSDPipeline  # isort: skip
 from diffusers import MotionAdapter, StableVideoDiffusionPipeline, UNet3DConditionModel  # isort: skip
-from diffusers import UNetSpatioTemporalConditionModel  # isort: skip
+from diffusers import StableDiffusionXLPipeline, UNetSpatioTemporalConditionModel  # isort: skip
 from safetensors.torch import save_file  # isort: skip
 from transformers import CLIPImageProcessor, CLIPTextConfig, CLIPTextModel, CLIPTokenizer  # isort: skip
+from transformers import CLIPTextModelWithProjection  # isort: skip
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection  # isort: skip
 
 from desktop_app.engine.enlarger import Enlarger  # isort: skip
@@ -108,6 +109,45 @@ def tiny_pipeline(prediction_type: str = "epsilon", seed: int = 0, **scheduler: 
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
+    )
+
+
+def tiny_xl_pipeline(seed: int = 0, *, zeros: bool = True) -> StableDiffusionXLPipeline:
+    """SDXL in small: a second text encoder that pads with another token, and a U-Net that is told sizes.
+
+    ``zeros`` is ``force_zeros_for_empty_prompt``.
+    """
+    first = tiny_pipeline(seed=seed)
+    config = CLIPTextConfig.from_dict(
+        {**first.text_encoder.config.to_dict(), "hidden_size": 24, "num_hidden_layers": 3, "projection_dim": 12}
+    )
+    unet = UNet2DConditionModel(
+        block_out_channels=(8, 16),
+        layers_per_block=2,
+        sample_size=SIZE // 8,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=16 + 24,
+        norm_num_groups=2,
+        attention_head_dim=(1, 2),
+        transformer_layers_per_block=(1, 2),
+        use_linear_projection=True,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=12 + 6 * 8,
+    )
+    tokenizer = tiny_tokenizer()
+    tokenizer.pad_token = "!"
+    return StableDiffusionXLPipeline(
+        vae=first.vae,
+        text_encoder=first.text_encoder,
+        text_encoder_2=CLIPTextModelWithProjection(config).eval(),
+        tokenizer=first.tokenizer,
+        tokenizer_2=tokenizer,
+        unet=unet.eval(),
+        scheduler=first.scheduler,
+        force_zeros_for_empty_prompt=zeros,
+        add_watermarker=False,
     )
 
 

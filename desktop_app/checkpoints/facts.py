@@ -15,7 +15,10 @@ from desktop_app.core.request import MAX_CLIP_SKIP
 
 FACTS_FILE = "safelight.json"
 FACTS_VERSION = 1
-_WEIGHTS = {"stable-video-diffusion": ("image_encoder", "unet", "vae")}
+_WEIGHTS = {
+    "stable-diffusion-xl": ("text_encoder", "text_encoder_2", "unet", "vae"),
+    "stable-video-diffusion": ("image_encoder", "unet", "vae"),
+}
 _ORDINARY_WEIGHTS = ("text_encoder", "unet", "vae")
 _ENLARGER = "enlarger"
 MOTION_ADAPTER, AUTOENCODER = "MotionAdapter", "AutoencoderKL"

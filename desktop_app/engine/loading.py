@@ -204,16 +204,16 @@ def assign(module: nn.Module, name: str, value: Tensor) -> None:
         owner.register_buffer(leaf, value)
 
 
-def load_tokenizer(folder: Path, vocabulary_size: int) -> CLIPTokenizer:
-    """The tokenizer in ``folder / "tokenizer"``. Raises ``AppError``.
+def load_tokenizer(folder: Path, name: str, vocabulary_size: int) -> CLIPTokenizer:
+    """The tokenizer in ``folder / name``. Raises ``AppError``.
 
     Without its vocabulary transformers quietly builds a tokenizer of two tokens, hence the check of its length.
     """
     try:
-        tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
+        tokenizer = CLIPTokenizer.from_pretrained(folder / name, local_files_only=True)
     except (OSError, ValueError, TypeError, KeyError) as problem:
-        raise AppError("model.missing-file", model=folder.name, file="tokenizer/vocab.json") from problem
+        raise AppError("model.missing-file", model=folder.name, file=f"{name}/vocab.json") from problem
     if len(tokenizer) != vocabulary_size or len(tokenizer) <= 3:
         reason = f"has {len(tokenizer)} tokens where the text encoder expects {vocabulary_size}"
-        raise AppError("model.damaged", model=folder.name, file="tokenizer", reason=reason)
+        raise AppError("model.damaged", model=folder.name, file=name, reason=reason)
     return tokenizer

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from desktop_app.engine.families.stable_diffusion import StableDiffusion
+from desktop_app.engine.families.stable_diffusion_xl import StableDiffusionXL
 from desktop_app.engine.families.stable_video_diffusion import StableVideoDiffusion
 from desktop_app.engine.families.text_to_video import TextToVideo
 from desktop_app.engine.model import Load
 
 FAMILIES: dict[str, Load] = {
     "stable-diffusion": StableDiffusion.load,
+    "stable-diffusion-xl": StableDiffusionXL.load,
     "stable-video-diffusion": StableVideoDiffusion.load,
     "text-to-video": TextToVideo.load,
 }

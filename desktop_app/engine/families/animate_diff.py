@@ -16,13 +16,13 @@ from desktop_app.core.request import EXTEND, GenerationRequest
 from desktop_app.engine.guidance import Conditioning, Predict, guided
 from desktop_app.engine.loading import Part, WeightReader, build_empty, count_weights
 from desktop_app.engine.parts.animated_unet import animated
-from desktop_app.engine.parts.clip_text import TokenisedTexts
+from desktop_app.engine.parts.clip_text import ClipText, TokenisedTexts
 from desktop_app.engine.parts.latent_diffusion import LatentDiffusion
 from desktop_app.engine.windows import windowed
 
 
 @dataclass
-class AnimateDiff(LatentDiffusion):
+class AnimateDiff(LatentDiffusion[ClipText]):
     """A picture model and a motion adapter: a :class:`desktop_app.engine.model.Model` for films."""
 
     longest: int
@@ -34,7 +34,7 @@ class AnimateDiff(LatentDiffusion):
 
     @classmethod
     def load(
-        cls, pictures: LatentDiffusion, folder: Path, film: FilmFacts, check: Callable[[], None]
+        cls, pictures: LatentDiffusion[ClipText], folder: Path, film: FilmFacts, check: Callable[[], None]
     ) -> Generator[Loading, None, AnimateDiff]:
         """Load the adapter in the diffusers folder ``folder`` for ``pictures``, whose parts it shares.
 

@@ -13,18 +13,19 @@ from torch import Tensor
 from desktop_app.core.events import Loading
 from desktop_app.core.request import GenerationRequest
 from desktop_app.engine.device import Device
+from desktop_app.engine.parts.clip_text import ClipText
 from desktop_app.engine.parts.latent_diffusion import LatentDiffusion, load_parts
 
 
 @dataclass
-class TextToVideo(LatentDiffusion):
+class TextToVideo(LatentDiffusion[ClipText]):
     """One loaded model, a :class:`desktop_app.engine.model.Model` for films."""
 
     decode_chunk = 8
 
     @classmethod
     def load(cls, folder: Path, device: Device, check: Callable[[], None]) -> Generator[Loading, None, TextToVideo]:
-        return (yield from load_parts(cls, UNet3DConditionModel.from_config, folder, device, check))
+        return (yield from load_parts(cls, ClipText.empty, UNet3DConditionModel.from_config, folder, device, check))
 
     def window(self, wanted: int) -> None:
         """Convolutions and attention go over the film as a whole."""

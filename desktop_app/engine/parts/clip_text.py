@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,16 +60,29 @@ class ClipText:
     @classmethod
     def empty(cls, folder: Path) -> ClipText:
         """That of the diffusers folder ``folder``, its weights still to be filled in. Raises ``AppError``."""
-        part = Part(folder, "text_encoder", "model")
-        encoder: Any = build_empty(part, lambda config: CLIPTextModel(CLIPTextConfig.from_dict(config)))
-        tokenizer = load_tokenizer(folder, encoder.config.vocab_size)
+        return cls.of(Part(folder, "text_encoder", "model"), "tokenizer", CLIPTextModel)
+
+    @classmethod
+    def of(cls, part: Part, tokenizer_name: str, model: Callable[[CLIPTextConfig], Any]) -> ClipText:
+        """A ``model`` of transformers as ``part`` says, with the tokenizer of that name. Raises ``AppError``."""
+        encoder: Any = build_empty(part, lambda config: model(CLIPTextConfig.from_dict(config)))
+        tokenizer = load_tokenizer(part.folder, tokenizer_name, encoder.config.vocab_size)
         masks_padding = getattr(encoder.config, "use_attention_mask", False)
         max_tokens = min(tokenizer.model_max_length, encoder.config.max_position_embeddings)
         return cls(part, tokenizer, encoder, masks_padding, max_tokens)
 
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        return (self.part,)
+
+    @property
+    def modules(self) -> tuple[nn.Module, ...]:
+        return (self.encoder,)
+
     def fill(self, reader: WeightReader, where: torch.device, dtype: torch.dtype) -> Iterator[Loading]:
         """Read the weights. Raises ``AppError``."""
-        yield from reader.fill(self.encoder, self.part, where, dtype, _today)
+        inner = "text_model." if hasattr(self.encoder, "text_model") else ""
+        yield from reader.fill(self.encoder, self.part, where, dtype, lambda name: _today(name, inner))
         self.encoder.to(where)  # buffers, which are computed and not stored
 
     def tokenize(self, request: GenerationRequest, form: str, prompts: Sequence[str] = ()) -> TokenisedTexts:
@@ -109,15 +122,20 @@ class ClipText:
         return Conditioning(self._embed(texts.prompt, texts.clip_skip).to(dtype), negative)
 
     def _embed(self, tokens: Tokens, clip_skip: int) -> Tensor:
+        if clip_skip == 1:
+            return self.run(tokens)[0]
+        encoder: Any = self.encoder
+        return encoder.final_layer_norm(self.run(tokens, output_hidden_states=True).hidden_states[-clip_skip])
+
+    @torch.inference_mode()
+    def run(self, tokens: Tokens, **options: Any) -> Any:
+        """What the text encoder says of ``tokens``; ``options`` are its own."""
         where = next(self.encoder.parameters()).device
         mask = tokens.mask.to(where) if self.masks_padding else None
-        encoder: Any = self.encoder
-        if clip_skip == 1:
-            return encoder(tokens.ids.to(where), attention_mask=mask)[0]
-        states = encoder(tokens.ids.to(where), attention_mask=mask, output_hidden_states=True).hidden_states
-        return encoder.final_layer_norm(states[-clip_skip])
+        return self.encoder(tokens.ids.to(where), attention_mask=mask, **options)
 
 
-def _today(name: str) -> str:
-    """transformers 5 dropped the prefix that earlier files carry."""
-    return name.removeprefix("text_model.")
+def _today(name: str, inner: str) -> str:
+    """transformers 5 keeps the prefix ``inner`` only where a projection stands beside it; earlier files always do."""
+    name = name.removeprefix("text_model.")
+    return name if name.startswith("text_projection.") else inner + name

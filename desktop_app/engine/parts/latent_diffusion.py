@@ -1,11 +1,11 @@
-"""What all text-told latent diffusion models have in common: text encoder, U-Net, autoencoder, scheduler config."""
+"""What all text-told latent diffusion models have in common: text encoders, U-Net, autoencoder, scheduler config."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,39 +14,63 @@ from desktop_app.core.errors import AppError
 from desktop_app.core.events import Loading
 from desktop_app.core.request import GenerationRequest
 from desktop_app.engine.device import Device
-from desktop_app.engine.guidance import Conditioning, Predict, guided
+from desktop_app.engine.guidance import Predict, guided
 from desktop_app.engine.loading import Part, WeightReader, build_empty, count_weights, read_json
 from desktop_app.engine.parts.autoencoder import Autoencoder
-from desktop_app.engine.parts.clip_text import ClipText, TokenisedTexts
+
+
+class TextPart(Protocol):
+    """The text half of a model: tokenizers and text encoders."""
+
+    @property
+    def parts(self) -> tuple[Part, ...]: ...
+
+    @property
+    def modules(self) -> tuple[nn.Module, ...]: ...
+
+    def fill(self, reader: WeightReader, where: torch.device, dtype: torch.dtype) -> Iterator[Loading]:
+        """Read the weights. Raises ``AppError``."""
+        ...
+
+    def tokenize(self, request: GenerationRequest, form: str) -> Any:
+        """The texts of ``request``; the negative one counts only where the guidance ``form`` uses it."""
+        ...
+
+    def encode(self, texts: Any, dtype: torch.dtype) -> Any:
+        """What the denoiser is told, in ``dtype``."""
+        ...
+
+
+T = TypeVar("T", bound=TextPart)
 
 
 @dataclass
-class LatentDiffusion:
+class LatentDiffusion(Generic[T]):
     """One loaded model, on one device: the half of :class:`desktop_app.engine.model.Model` that never differs."""
 
     device: Device
-    text: ClipText
+    text: T
     unet: Any
     autoencoder: Autoencoder
     scheduler_config: dict[str, Any]
 
     @property
     def modules(self) -> tuple[nn.Module, ...]:
-        return (self.text.encoder, self.unet, self.autoencoder.module)
+        return (*self.text.modules, self.unet, self.autoencoder.module)
 
     @property
     def latent_shrink(self) -> int:
         return self.autoencoder.shrink
 
-    def tokenize(self, request: GenerationRequest, form: str) -> TokenisedTexts:
+    def tokenize(self, request: GenerationRequest, form: str) -> Any:
         return self.text.tokenize(request, form)
 
-    def encode(self, texts: TokenisedTexts) -> Conditioning:
+    def encode(self, texts: Any) -> Any:
         return self.text.encode(texts, self.device.dtype)
 
     def predictor(
         self,
-        conditioning: Conditioning,
+        conditioning: Any,
         request: GenerationRequest,
         form: str,
         start: Tensor | None,
@@ -63,11 +87,12 @@ class LatentDiffusion:
         return self.autoencoder.mean(pictures)
 
 
-M = TypeVar("M", bound=LatentDiffusion)
+M = TypeVar("M", bound=LatentDiffusion[Any])
 
 
 def load_parts(
     cls: type[M],
+    empty_text: Callable[[Path], TextPart],
     build_unet: Callable[[dict[str, Any]], Any],
     folder: Path,
     device: Device,
@@ -75,18 +100,18 @@ def load_parts(
 ) -> Generator[Loading, None, M]:
     """Load the diffusers folder ``folder`` as a ``cls``; ``check`` may raise between tensors. Raises ``AppError``.
 
-    Text encoder and autoencoder leave float32 for float16 only: bfloat16 has too few digits for 256 shades, and where
+    Text encoders and autoencoder leave float32 for float16 only: bfloat16 has too few digits for 256 shades, and where
     it is used, on a CPU, they take a small part of the time.
     """
     where, dtype = device.torch_device, _careful(device)
     scheduler_config = read_json(folder, "scheduler/scheduler_config.json")
     unet_part = Part(folder, "unet", "diffusion_pytorch_model")
-    text = ClipText.empty(folder)
+    text = empty_text(folder)
     unet = build_empty(unet_part, build_unet)
     autoencoder = Autoencoder.empty(folder)
     if unet.config.in_channels != autoencoder.channels:
         raise AppError("model.family", model=folder.name, kind=f"U-Net with {unet.config.in_channels} inputs")
-    reader = WeightReader(count_weights([text.part, unet_part, autoencoder.part]), check)
+    reader = WeightReader(count_weights([*text.parts, unet_part, autoencoder.part]), check)
     yield from text.fill(reader, where, dtype)
     yield from reader.fill(unet, unet_part, where, device.dtype, str)
     unet.to(where)  # buffers, which are computed and not stored

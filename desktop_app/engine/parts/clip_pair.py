@@ -1,0 +1,89 @@
+"""Two CLIP text encoders that read the same words (SDXL, Podell et al. 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelWithProjection
+
+from desktop_app.core.events import Loading
+from desktop_app.core.messages import Message
+from desktop_app.core.request import GenerationRequest
+from desktop_app.engine.guidance import Conditioning
+from desktop_app.engine.loading import Part, WeightReader, read_json
+from desktop_app.engine.parts.clip_text import ClipText, TokenisedTexts, Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class PairTexts:
+    """What a request says, as each of the two reads it."""
+
+    first: TokenisedTexts
+    second: TokenisedTexts
+    negative_is_empty: bool
+
+    @property
+    def notices(self) -> list[Message]:
+        """What was left out of the texts; both encoders read as much."""
+        return self.first.notices
+
+
+@dataclass(frozen=True, slots=True)
+class ClipPair:
+    """Tokenizers and text encoders of one model; the second one also says one thing of the whole text."""
+
+    first: ClipText
+    second: ClipText
+    zero_when_empty: bool
+    """Whether the model was trained with zeros, not with the embeddings of an empty text, for want of a text."""
+
+    @classmethod
+    def empty(cls, folder: Path) -> ClipPair:
+        """That of the diffusers folder ``folder``, its weights still to be filled in. Raises ``AppError``."""
+        zeros = read_json(folder, "model_index.json").get("force_zeros_for_empty_prompt", True)
+        first = ClipText.of(Part(folder, "text_encoder", "model"), "tokenizer", CLIPTextModel)
+        second = ClipText.of(Part(folder, "text_encoder_2", "model"), "tokenizer_2", CLIPTextModelWithProjection)
+        return cls(first, second, bool(zeros))
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        return (self.first.part, self.second.part)
+
+    @property
+    def modules(self) -> tuple[nn.Module, ...]:
+        return (self.first.encoder, self.second.encoder)
+
+    def fill(self, reader: WeightReader, where: torch.device, dtype: torch.dtype) -> Iterator[Loading]:
+        """Read the weights. Raises ``AppError``."""
+        yield from self.first.fill(reader, where, dtype)
+        yield from self.second.fill(reader, where, dtype)
+
+    def tokenize(self, request: GenerationRequest, form: str) -> PairTexts:
+        first, second = (text.tokenize(request, form) for text in (self.first, self.second))
+        return PairTexts(first, second, not request.negative_prompt)
+
+    def encode(self, texts: PairTexts, dtype: torch.dtype) -> tuple[Conditioning, Conditioning]:
+        """Text and pooled embeddings as diffusers' ``encode_prompt`` makes them of a prompt, in ``dtype``."""
+        skip = texts.first.clip_skip
+        words, pooled = self._embed(texts.first.prompt, texts.second.prompt, skip, dtype)
+        if texts.first.negative is None or texts.second.negative is None:
+            return Conditioning(words, None), Conditioning(pooled, None)
+        if texts.negative_is_empty and self.zero_when_empty:
+            return Conditioning(words, torch.zeros_like(words)), Conditioning(pooled, torch.zeros_like(pooled))
+        no_words, no_pooled = self._embed(texts.first.negative, texts.second.negative, skip, dtype)
+        return Conditioning(words, no_words), Conditioning(pooled, no_pooled)
+
+    def _embed(self, first: Tokens, second: Tokens, clip_skip: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """A layer of both, side by side: (1, tokens, width); and (1, width) of the whole text.
+
+        SDXL was trained on the last layer but one, from which ``clip_skip``, 1 or more, is counted.
+        """
+        one, other = (
+            text.run(tokens, output_hidden_states=True) for text, tokens in ((self.first, first), (self.second, second))
+        )
+        words = torch.cat([said.hidden_states[-1 - clip_skip] for said in (one, other)], dim=-1)
+        return words.to(dtype), other.text_embeds.to(dtype)
