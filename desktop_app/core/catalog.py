@@ -64,7 +64,7 @@ SCHEDULERS: dict[str, SchedulerFacts] = {
         "DPM2 a", "DPM2 with fresh noise at every step: livelier, never settles.", _SPACINGS, stochastic=True
     ),
     "lms": SchedulerFacts(
-        "LMS", "Draws a curve through the last four steps. Quick; rough with few steps.", _SPACINGS, max_steps=999
+        "LMS", "Draws a curve through the last four steps. Quick; rough with few steps.", _SPACINGS, max_steps=150
     ),
     "pndm": SchedulerFacts(
         "PLMS",

@@ -59,7 +59,7 @@ def denoise(
     timesteps = scheduler.timesteps[skipped * scheduler.order :]
     if not len(timesteps):
         return
-    if (start is not None or known is not None) and hasattr(scheduler, "set_begin_index"):
+    if hasattr(scheduler, "set_begin_index"):  # it would look its place up by timestep, and Beta repeats some
         scheduler.set_begin_index(skipped * scheduler.order)
     latents = noise * scheduler.init_noise_sigma if start is None else scheduler.add_noise(start, noise, timesteps[:1])
     draws = {"generator": generator} if "generator" in inspect.signature(scheduler.step).parameters else {}

@@ -28,7 +28,7 @@ from desktop_app.engine.schedulers import build_scheduler
 from desktop_app.engine.start import as_input
 from desktop_app.engine.windows import smooth_weights
 from tests.engine.conftest import CPU, pictures, request_for, run
-from tests.engine.test_oracle import CASES, NEGATIVE, ORACLE, PROMPT, SEED, STEPS, Pair
+from tests.engine.test_oracle import MAIN_CASES, NEGATIVE, ORACLE, PROMPT, SEED, STEPS, Pair
 from tests.tiny_models import SIZE, add_motion_adapter, loaded, tiny_model, tiny_motion_adapter, tiny_pipeline
 
 FRAMES = 5
@@ -101,7 +101,7 @@ def as_start(frames: list[Image.Image]) -> torch.Tensor:
     return as_input(Frames(len(frames), SIZE, SIZE + 32, b"".join(frame.tobytes() for frame in frames)))
 
 
-@pytest.mark.parametrize(("key", "kind"), CASES)
+@pytest.mark.parametrize(("key", "kind"), MAIN_CASES)
 def test_film_latents_equal_diffusers_bit_for_bit(pair, key, kind):
     theirs = pair.theirs(key, kind, 6.0)
     assert theirs.shape == (1, 4, FRAMES, SIZE // 8, SIZE // 8 + 4)

@@ -188,6 +188,16 @@ def test_a_start_is_noised_as_the_first_step_taken_expects(key, kind, strength):
     assert states[-1].step == STEPS
 
 
+@pytest.mark.parametrize("key", ["dpmpp-2m", "deis", "unipc"])
+def test_beta_noise_levels_that_share_a_timestep_are_taken_in_order(key):
+    scheduler = build_scheduler(key, "beta", config(), 50, "test")
+    noise = torch.randn(1, 4, 2, 2, generator=torch.Generator().manual_seed(1))
+    *_, last = denoise(lambda sample, t: torch.zeros_like(sample), scheduler, noise, 50, torch.Generator())
+    assert len(scheduler.timesteps.unique()) < 50
+    assert last.step == 50
+    assert last.latents.isfinite().all()
+
+
 def test_a_start_at_strength_zero_takes_no_step():
     generator, start = torch.Generator().manual_seed(0), torch.ones(1, 4, 8, 8)
     loop = denoise(noisy_network, lookup("ddim", "default"), start, STEPS, generator, start=start, strength=0)
