@@ -55,6 +55,8 @@ class Identity:
     """A key of :data:`KINDS`."""
     architecture: str = UNKNOWN
     """A key of :data:`ARCHITECTURES`."""
+    variant: str = ""
+    """"inpainting" or "edit" if a U-Net takes more than latents, else ""."""
     dtype: str = ""
     """Number format of most of the bytes, as torch calls it: "float16", "bfloat16", "float8_e4m3fn", …"""
     quantisation: str = ""
@@ -63,7 +65,7 @@ class Identity:
     size: int = 0
     """Bytes on disk."""
     parts: tuple[str, ...] = ()
-    """What of "denoiser", "vae", "text-encoder", "text-encoder-2", "text-encoder-3" is inside."""
+    """What of "denoiser", "vae", "text-encoder", "text-encoder-2", "text-encoder-3", "image-encoder" is inside."""
     missing: tuple[str, ...] = ()
     """Parts that a picture needs and that must come from elsewhere."""
     prediction: str = ""
