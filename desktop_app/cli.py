@@ -1,4 +1,4 @@
-"""The command line: without a command it opens the window; ``generate``, ``film``, ``doctor``, ``launcher`` need none.
+"""The command line: without a command it opens the window; the commands need none.
 
 Exit codes: 0 done, 2 bad arguments, 130 after Ctrl+C, 1 for everything else, said in one sentence on stderr.
 """
@@ -50,7 +50,14 @@ def _fail(message: Message, code: int, debug: bool) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from desktop_app.commands import doctor, film, generate, launcher, window  # inside main's doors: they need packages
+    from desktop_app.commands import (
+        doctor,
+        film,
+        generate,
+        launcher,
+        models,
+        window,
+    )  # inside main's doors: they need packages
 
     parser = argparse.ArgumentParser(
         prog="safelight",
@@ -65,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, module, about in (
         ("generate", generate, "make pictures without a window"),
         ("film", film, "make films without a window"),
+        ("models", models, "say what model files are, without loading them"),
         ("doctor", doctor, "say what is installed, what is missing, and how to get it"),
         ("launcher", launcher, "put an entry to double-click on the desktop and in the menu"),
     ):

@@ -116,6 +116,7 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "The model {model} is damaged: {file} {reason}.",
         "Reinstall Safelight, or copy the model folder again.",
     ),
+    "model.unusable": ("{file} {reason}.", "Choose another file, or download it again."),
     "model.facts": ("The facts file {file} cannot be used: {reason}.", "Mend the file, or take it away."),
     "model.family": (
         "The model {model} is of a kind Safelight cannot run yet ({kind}).",

@@ -1,0 +1,93 @@
+"""``models``: what model files are, without loading them."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from desktop_app.checkpoints.forecast import weight_bytes
+from desktop_app.checkpoints.identify import identify
+from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, Identity
+from desktop_app.core.errors import AppError
+
+_PARTS = {
+    "denoiser": "U-Net or transformer",
+    "vae": "autoencoder (VAE)",
+    "text-encoder": "text encoder",
+    "text-encoder-2": "second text encoder",
+    "text-encoder-3": "third text encoder",
+    "image-encoder": "image encoder",
+}
+_PREDICTIONS = {"epsilon": "noise (epsilon)", "v_prediction": "velocity (v-prediction)", "flow": "flow"}
+_SHOWN_METADATA = 160
+"""Longest value of the metadata that is shown whole; JSON holds all of it."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The sub-commands and their arguments."""
+    commands = parser.add_subparsers(title="commands", required=True)
+    about = "say what a weights file or model folder is"
+    inspect = commands.add_parser("inspect", help=about, description=f"{about.capitalize()}; nothing is loaded.")
+    inspect.add_argument("file", type=Path, metavar="FILE", help="a weights file, or a folder in the diffusers layout")
+    inspect.add_argument("--json", action="store_true", help="print everything as JSON")
+    inspect.set_defaults(models=_inspect)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the chosen sub-command. Returns the exit code. Raises ``AppError``."""
+    return options.models(options)
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    identity = identify(options.file)
+    if options.json:
+        print(json.dumps(_as_json(identity), indent=2))
+        return 1 if identity.problem else 0
+    if identity.problem:
+        raise AppError("model.unusable", file=str(options.file), reason=identity.problem)
+    rows = _rows(identity)
+    width = max(map(len, rows)) + 2
+    for name, value in rows.items():
+        print(f"{name:<{width}}{value}")
+    return 0
+
+
+def _as_json(identity: Identity) -> dict[str, Any]:
+    fields = {field.name: getattr(identity, field.name) for field in dataclasses.fields(identity)}
+    return {**fields, "path": str(identity.path), "metadata": dict(identity.metadata)}
+
+
+def _rows(identity: Identity) -> dict[str, str]:
+    """What is known, by name, in words; what is not known has no row."""
+    rows = {
+        "File": str(identity.path),
+        "Title": identity.title,
+        "Kind": KINDS[identity.kind],
+        "Architecture": ARCHITECTURES[identity.architecture],
+        "Variant": identity.variant,
+        "Numbers": " in ".join(filter(None, (identity.dtype, identity.quantisation))),
+        "Parameters": f"{identity.parameters:,}",
+        "On disk": _gigabytes(identity.size),
+        "In memory": f"{_gigabytes(weight_bytes(identity, 'float16'))} as float16",
+        "Inside": _words(identity.parts),
+        "Missing": _words(identity.missing),
+        "Predicts": _PREDICTIONS.get(identity.prediction, ""),
+    }
+    rows |= {name: _short(value) for name, value in sorted(identity.metadata.items())}
+    return {name: value for name, value in rows.items() if value}
+
+
+def _words(parts: tuple[str, ...]) -> str:
+    return ", ".join(_PARTS[part] for part in parts)
+
+
+def _short(value: str) -> str:
+    line = " ".join(value.split())
+    return line if len(line) <= _SHOWN_METADATA else f"{line[:_SHOWN_METADATA]} … ({len(value):,} characters)"
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.2f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
