@@ -20,6 +20,7 @@ from desktop_app.studio.background import Background
 from desktop_app.studio.draft import Draft
 from desktop_app.studio.generation_thread import FinishedPicture, GenerationThread
 from desktop_app.studio.job_queue import Job, JobQueue
+from desktop_app.studio.model_library import ModelLibrary
 from desktop_app.studio.model_list import ModelList
 from desktop_app.studio.picture_list import PictureList
 from desktop_app.studio.recipes import RecipeReader
@@ -75,7 +76,8 @@ class Program(QObject):
         self.paths = paths
         self.background = Background(self)
         self.settings = SettingsStore(paths.settings, self.background, self)
-        self.models = ModelList(paths.model_folders, self.background, self)
+        self.models = ModelList(self._model_folders, self.background, self)
+        self.library = ModelLibrary(self._model_folders, paths.model_index, self)
         self.draft = Draft(self.models, paths.session, self.background, self)
         self.saver = Saver(self.settings, paths)
         self.transport = transport or (self._engine_here() if in_process else self._engine_process())
@@ -86,6 +88,8 @@ class Program(QObject):
             draft=self.draft,
             queue=self.queue,
             settings=self.settings,
+            library=self.library,
+            models=self.models,
             pictures=self.pictures,
             recipes=RecipeReader(self.background, self),
             window_state=WindowState(paths.window, self.background),
@@ -103,6 +107,7 @@ class Program(QObject):
         """End the engine and finish every write. The window is closed already."""
         self.draft.save()
         self.thread_.shut_down()
+        self.library.close()
         self.background.close()
 
     def report(self) -> str:
@@ -120,6 +125,7 @@ class Program(QObject):
         self.thread_.start()
         self._warm()
         self.models.refresh()
+        self.library.refresh()
         self.pictures.refresh()
         if self.settings.load_problem:
             self.window.show_notice(self.settings.load_problem)
@@ -136,6 +142,10 @@ class Program(QObject):
                 apply_theme(application(), self.settings.get("theme"))
             case "output_folder":
                 self.pictures.refresh()
+            case "model_folders":
+                self.models.refresh()
+                self.library.refresh()
+                self.queue.restart_engine()
             case "device" | "idle_minutes":
                 self.queue.restart_engine()
 
@@ -146,11 +156,15 @@ class Program(QObject):
         if finished.message:
             (self.window.show_notice if finished.path else self.window.show_error)(finished.message)
 
+    def _model_folders(self) -> tuple[Path, ...]:
+        """Where models are looked for now."""
+        return self.paths.model_folders(self.settings.get("model_folders"))
+
     def _engine_process(self) -> ProcessTransport:
         return ProcessTransport(self._engine_arguments, self.paths.engine_log)
 
     def _engine_arguments(self) -> Sequence[str]:
-        models = [f"--models={folder}" for folder in self.paths.model_folders]
+        models = [f"--models={folder}" for folder in self._model_folders()]
         device, idle = self.settings.get("device"), self.settings.get("idle_minutes")
         return [*models, f"--cache={self.paths.cache}", f"--device={device}", f"--idle={idle}"]
 
@@ -158,7 +172,7 @@ class Program(QObject):
         def start():
             from desktop_app.engine.engine import Engine
 
-            return Engine(models=self.paths.model_folders, cache=self.paths.cache, device=self.settings.get("device"))
+            return Engine(models=self._model_folders(), cache=self.paths.cache, device=self.settings.get("device"))
 
         def serve(*arguments, **options):
             from desktop_app.engine.engine import serve

@@ -30,13 +30,14 @@ def make(options: argparse.Namespace, kind: str, own: Mapping[str, Any]) -> int:
     Returns the exit code. Raises ``AppError`` (``RequestError`` for bad arguments), ``KeyboardInterrupt``.
     """
     paths = app_paths(options.data_dir)
-    known = find_models(paths.model_folders)
-    folder = resolve_model(options.model or next(iter(known), ""), paths.model_folders)
-    facts = read_model_facts(folder, paths.model_folders)
+    settings, _ = load_settings(paths.settings)
+    folders = paths.model_folders(settings["model_folders"])
+    known = find_models(folders)
+    folder = resolve_model(options.model or next(iter(known), ""), folders)
+    facts = read_model_facts(folder, folders)
     name = facts.key if known.get(facts.key) == folder else str(folder)
     request = replace(requested(options, facts, kind, own), model=name)
     validate(request, facts)
-    settings, _ = load_settings(paths.settings)
     target = find_target(options.output, kind, settings, paths)
     check_model_files(facts)
     paths.prepare()
@@ -44,7 +45,7 @@ def make(options: argparse.Namespace, kind: str, own: Mapping[str, Any]) -> int:
     from desktop_app.engine.engine import Engine, serve  # torch: seconds, and not needed to refuse a bad request
 
     with _interruptible() as stop:
-        engine = Engine(models=paths.model_folders, cache=paths.cache, device=options.device or settings["device"])
+        engine = Engine(models=folders, cache=paths.cache, device=options.device or settings["device"])
         events = serve(engine, request.with_fixed_seed(), stop, preview=False)
         _Reporter(options, kind, target, Progress(enabled=not options.quiet, kind=kind)).follow(events)
     return 0

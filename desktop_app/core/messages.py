@@ -79,6 +79,28 @@ ENGLISH: dict[str, tuple[str, str]] = {
     "start.differs": ("The start picture “{file}” has changed since it was chosen; it is used as it is now.", ""),
     "extend.nothing": ("There is no film to extend.", "Choose the film, or a picture, that should go on."),
     "extend.picture": ("Only a film can go on from a start picture or film.", "Choose “Film”."),
+    # the library of models
+    "library.damaged": ("This file cannot be used: it {reason}.", "Download it again, or take it away."),
+    "library.runs": ("Runs here: it needs about {need} GiB, and this machine has {have}.", ""),
+    "library.runs-unknown": ("Safelight can use this model.", ""),
+    "library.too-large": (
+        "Does not run here: it needs about {need} GiB, and this machine has {have}.",
+        "A smaller or quantised version may fit.",
+    ),
+    "library.unknown": ("Safelight does not know what this file is.", ""),
+    "library.part": ("{kind}: it is used together with a checkpoint, not by itself.", ""),
+    "library.missing": (
+        "Cannot be used alone: it lacks {parts}.",
+        "Keep those parts beside it, or take the whole model as a folder.",
+    ),
+    "library.no-family": (
+        "Safelight cannot run {architecture} from this file.",
+        "Take its folder in diffusers layout.",
+    ),
+    "library.yaml": (
+        "The file “{file}” {reason}.",
+        "Choose the extra_model_paths.yaml of ComfyUI, or add the folders one by one.",
+    ),
     "scheduler.unknown": ("There is no scheduler called “{value}”.", "Known here: {known}."),
     "schedule-type.unknown": (
         "The scheduler {scheduler} has no schedule type “{value}”.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +57,11 @@ class AppPaths:
         return self.data / "start-pictures"
 
     @property
+    def model_index(self) -> Path:
+        """What is known of the files in the model folders."""
+        return self.cache / "models.json"
+
+    @property
     def log(self) -> Path:
         return self.data / "logs" / "safelight.log"
 
@@ -73,10 +79,9 @@ class AppPaths:
         """Diffusers folders that the user puts here are offered in the window."""
         return self.data / "models"
 
-    @property
-    def model_folders(self) -> tuple[Path, ...]:
-        """Where models are looked for; of two with one name the first counts."""
-        return (bundled_models_dir(), self.models)
+    def model_folders(self, more: Sequence[str] = ()) -> tuple[Path, ...]:
+        """Where models are looked for, ``more`` being what the settings say; of two with one name the first counts."""
+        return (bundled_models_dir(), self.models, *(Path(folder).expanduser() for folder in more))
 
     def prepare(self) -> None:
         """Create the folders. Raises ``AppError`` when that is impossible."""

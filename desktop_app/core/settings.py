@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from desktop_app.core.messages import Message
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting. ``choices`` are (value, label) pairs; ``low``/``high`` bound numbers."""
+    """One setting. ``choices`` are (value, label) pairs; ``low``/``high`` bound numbers; lists hold texts."""
 
     key: str
     default: Any
@@ -29,6 +30,8 @@ class Setting:
         """Whether ``value`` has the right type and range."""
         if type(value) is not type(self.default):
             return False
+        if isinstance(value, list):
+            return all(isinstance(item, str) and item for item in value)
         if self.choices:
             return value in [choice for choice, _ in self.choices]
         if isinstance(value, int | float) and self.low is not None and self.high is not None:
@@ -42,6 +45,12 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         "Output folder",
         "Where finished pictures and films are saved. Empty: your pictures folder.",
+    ),
+    Setting(
+        "model_folders",
+        [],
+        "Model folders",
+        "Where else models are looked for, also deeper inside. Nothing there is moved or changed.",
     ),
     Setting(
         "file_name",
@@ -107,7 +116,7 @@ BY_KEY = {setting.key: setting for setting in SETTINGS}
 
 
 def default_settings() -> dict[str, Any]:
-    return {setting.key: setting.default for setting in SETTINGS}
+    return {setting.key: copy(setting.default) for setting in SETTINGS}
 
 
 def load_settings(path: Path) -> tuple[dict[str, Any], Message | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
@@ -31,22 +31,29 @@ def scan_models(folders: Sequence[Path], motion_folders: Sequence[Path]) -> Scan
 
 
 class ModelList(QObject):
-    """Facts of all models in ``folders``; the first folder holds the bundled ones and is read at once."""
+    """Facts of all models in ``folders()``; the first folder holds the bundled ones and is read at once."""
 
     changed = Signal()
 
-    def __init__(self, folders: Sequence[Path], background: Background, parent: QObject | None = None) -> None:
+    def __init__(
+        self, folders: Callable[[], Sequence[Path]], background: Background, parent: QObject | None = None
+    ) -> None:
         super().__init__(parent)
         self._folders = folders
         self._background = background
-        self.models, self.problems = scan_models(folders[:1], folders)
+        self.models, self.problems = scan_models(folders()[:1], folders())
 
     def refresh(self) -> None:
         """Look at all folders again, in the background."""
-        self._background.run(lambda: scan_models(self._folders, self._folders), self._take)
+        folders = self._folders()
+        self._background.run(lambda: scan_models(folders, folders), self._take)
 
     def by_key(self, key: str) -> ModelFacts | None:
         return next((facts for facts in self.models if facts.key == key), None)
+
+    def at(self, path: Path) -> ModelFacts | None:
+        """Facts of the model at ``path``, if it is one that can be chosen."""
+        return next((facts for facts in self.models if Path(facts.folder) == path), None)
 
     def _take(self, scan: Scan) -> None:
         if scan != (self.models, self.problems):

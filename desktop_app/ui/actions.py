@@ -33,6 +33,9 @@ ACTIONS: tuple[ActionFacts, ...] = (
     ),
     ActionFacts("stop", "Stop", "Stop the running job.", ("Esc",)),
     ActionFacts("keep", "Stop and keep", "Take no further step, and finish the picture as it is now.", ("Ctrl+K",)),
+    ActionFacts("create", "Create", "Make pictures and films.", ("Ctrl+Shift+1",)),
+    ActionFacts("models", "Models", "See and choose your models.", ("Ctrl+Shift+2",)),
+    ActionFacts("find_model", "Find a model…", "Search all your models.", ("Ctrl+F",)),
     ActionFacts("focus_prompt", "Go to the prompt", "Put the cursor into the prompt.", ("Ctrl+L",)),
     ActionFacts("surprise", "Surprise me", "Write a sentence of what the model can draw.", ("Ctrl+Shift+P",)),
     ActionFacts("new_seed", "New seed", "Draw a new seed and lock it.", ("Ctrl+D",)),
@@ -75,6 +78,7 @@ MENU: tuple[str, ...] = (
     *("generate", "generate_first", "stop", "keep", "surprise", ""),
     *("save_as", "copy_image", "copy_prompt", "show_in_folder", "enlarge", "reproduce", "undo_use", ""),
     *("play", "save_frame", "use_start", "extend", "contact_sheet", ""),
+    *("create", "models", "find_model", ""),
     *("toggle_zoom", "canvas_only", "fold_left", "fold_right", "fold_strip", ""),
     *("open_folder", "settings", "theme", "shortcuts", "copy_report", "about", "", "quit"),
 )

@@ -15,13 +15,24 @@ from PySide6.QtGui import (
     QResizeEvent,
     QShowEvent,
 )
-from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QHBoxLayout,
+    QMainWindow,
+    QMenu,
+    QSplitter,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from desktop_app.core.messages import Message
 from desktop_app.core.paths import AppPaths
 from desktop_app.studio.background import Background
 from desktop_app.studio.draft import Draft
 from desktop_app.studio.job_queue import JobQueue
+from desktop_app.studio.model_library import ModelLibrary
+from desktop_app.studio.model_list import ModelList
 from desktop_app.studio.picture_list import PictureList
 from desktop_app.studio.recipes import RecipeReader
 from desktop_app.studio.settings_store import SettingsStore
@@ -34,9 +45,11 @@ from desktop_app.ui.folding import Folding
 from desktop_app.ui.frame_actions import FrameActions
 from desktop_app.ui.job_actions import JobActions
 from desktop_app.ui.message_bar import MessageBar
+from desktop_app.ui.models_workspace import ModelsWorkspace
 from desktop_app.ui.picture_actions import PictureActions, open_file, possible_actions
 from desktop_app.ui.player import PlayerBar
 from desktop_app.ui.prompt_panel import PromptPanel
+from desktop_app.ui.rail import CREATE, MODELS, Rail
 from desktop_app.ui.side_panel import SidePanel
 from desktop_app.ui.stage import Stage
 from desktop_app.ui.status_row import StatusRow
@@ -61,6 +74,8 @@ class MainWindow(QMainWindow):
         draft: Draft,
         queue: JobQueue,
         settings: SettingsStore,
+        library: ModelLibrary,
+        models: ModelList,
         pictures: PictureList,
         recipes: RecipeReader,
         window_state: WindowState,
@@ -72,6 +87,7 @@ class MainWindow(QMainWindow):
             apply_theme(app, settings.get("theme"))  # before the parts, which measure their fonts
         super().__init__()
         self.draft, self.queue, self.settings, self.pictures = draft, queue, settings, pictures
+        self._library, self._models = library, models
         self._paths, self._report = paths, report
         self._may_close = False
         self.setWindowTitle("Safelight")
@@ -97,7 +113,7 @@ class MainWindow(QMainWindow):
         self._lay_out()
         self.folding = Folding(
             {"left": self.prompt_panel, "right": self.side, "strip": self.strip},
-            (self.top_bar, self.player, self.status),
+            (self.rail, self.top_bar, self.player, self.status),
             self._has_content,
             self,
         )
@@ -121,6 +137,8 @@ class MainWindow(QMainWindow):
         self.status = StatusRow(self.queue, self.viewer)
         self.strip = Strip(self.pictures, self.thumbnails)
         self.side = SidePanel(self.queue, self.viewer, self.pictures)
+        self.rail = Rail()
+        self.models_workspace = ModelsWorkspace(self._library, self.settings, self.thumbnails, self._models.at)
 
     def _lay_out(self) -> None:
         centre = QWidget()
@@ -140,7 +158,16 @@ class MainWindow(QMainWindow):
         for place, stretch in enumerate((0, 1, 0)):
             self.splitter.setStretchFactor(place, stretch)
         self.splitter.setSizes(COLUMNS)
-        self.setCentralWidget(self.splitter)
+        self.workspaces = QStackedWidget()
+        self.workspaces.addWidget(self.splitter)
+        self.workspaces.addWidget(self.models_workspace)
+        whole = QWidget()
+        row = QHBoxLayout(whole)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget(self.rail)
+        row.addWidget(self.workspaces, 1)
+        self.setCentralWidget(whole)
 
     def _handlers(self) -> dict[str, Callable[[], object]]:
         picture, canvas, frame = self.picture_actions, self.canvas, self.frame_actions
@@ -149,6 +176,9 @@ class MainWindow(QMainWindow):
             "generate_first": self.jobs.generate_first,
             "stop": self._stop,
             "keep": self._keep,
+            "create": lambda: self._show_workspace(CREATE),
+            "models": lambda: self._show_workspace(MODELS),
+            "find_model": self._find_model,
             "focus_prompt": self._focus_prompt,
             "surprise": self._surprise,
             "new_seed": self.draft.new_seed,
@@ -229,6 +259,10 @@ class MainWindow(QMainWindow):
         self.folding.changed.connect(self._folding_changed)
         self.side.content_changed.connect(self.folding.apply)
         self.closing.agreed.connect(self._close_for_good)
+        self.rail.chosen.connect(self._show_workspace)
+        self.models_workspace.use_wanted.connect(self._use_model)
+        self.models_workspace.said.connect(self._say)
+        self.models_workspace.failed.connect(self.show_error)
 
     # -- for app.py
 
@@ -341,6 +375,25 @@ class MainWindow(QMainWindow):
         self.viewer.show_path(path)
         self.picture_actions.open_menu(at)
 
+    # -- workspaces
+
+    @Slot(str)
+    def _show_workspace(self, key: str) -> None:
+        self.rail.show_chosen(key)
+        self.workspaces.setCurrentWidget(self.models_workspace if key == MODELS else self.splitter)
+        if key == MODELS:
+            self.models_workspace.list.setFocus()
+
+    def _find_model(self) -> None:
+        self._show_workspace(MODELS)
+        self.models_workspace.focus_search()
+
+    @Slot(str)
+    def _use_model(self, key: str) -> None:
+        self.draft.set_value("model", key)
+        self._show_workspace(CREATE)
+        self._focus_prompt()
+
     # -- small things
 
     @Slot(str)
@@ -359,6 +412,7 @@ class MainWindow(QMainWindow):
         self._focus_prompt()
 
     def _focus_prompt(self) -> None:
+        self._show_workspace(CREATE)
         if not self.folding.is_open("left"):
             self.folding.toggle("left")
         self.prompt_panel.prompt.setFocus()

@@ -50,6 +50,8 @@ class SettingsDialog(QDialog):
         grid.setVerticalSpacing(2)
         grid.setColumnStretch(1, 1)
         for setting in SETTINGS:
+            if isinstance(setting.default, list):
+                continue
             self._add_row(grid, setting)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)

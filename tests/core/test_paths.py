@@ -59,4 +59,6 @@ def test_resources_lie_beside_the_package_or_in_it(tmp_path: Path, monkeypatch: 
 
 def test_bundled_models_come_first() -> None:
     found = app_paths()
-    assert found.model_folders == (bundled_models_dir(), found.models)
+    assert found.model_folders() == (bundled_models_dir(), found.models)
+    more = found.model_folders(["/pictures/models"])
+    assert more == (bundled_models_dir(), found.models, Path("/pictures/models"))

@@ -36,7 +36,7 @@ def make_draft(tmp_path, background):
     model_folder(tmp_path / "models", "large", enlarge=4, defaults={"enlarge": 4})
     (tmp_path / "models" / "large" / "text_encoder").mkdir()
     (tmp_path / "models" / "large" / "text_encoder" / "config.json").write_text('{"num_hidden_layers": 3}')
-    models = ModelList((tmp_path / "models",), background)
+    models = ModelList(lambda: (tmp_path / "models",), background)
 
     def make() -> Draft:
         return Draft(models, tmp_path / "session.json", background)
@@ -172,14 +172,14 @@ def test_a_damaged_session_file_counts_as_a_new_start(make_draft, tmp_path, text
 
 
 def test_without_any_model_there_is_a_reason(tmp_path, background):
-    draft = Draft(ModelList((tmp_path,), background), tmp_path / "session.json", background)
+    draft = Draft(ModelList(lambda: (tmp_path,), background), tmp_path / "session.json", background)
     assert draft.facts is None
     assert draft.problem().id == "model.none"
 
 
 def test_a_damaged_model_is_named(tmp_path, background):
     (model_folder(tmp_path, "bad") / FACTS_FILE).write_text("{")
-    draft = Draft(ModelList((tmp_path,), background), tmp_path / "session.json", background)
+    draft = Draft(ModelList(lambda: (tmp_path,), background), tmp_path / "session.json", background)
     assert draft.problem().id == "model.facts"
 
 

@@ -39,7 +39,7 @@ def folders(tmp_path) -> tuple[Path, Path]:
 @pytest.fixture
 def make_draft(tmp_path, folders, background, qtbot):
     def make(refresh: bool = True) -> Draft:
-        models = ModelList(folders, background)
+        models = ModelList(lambda: folders, background)
         draft = Draft(models, tmp_path / "session.json", background)
         if refresh:
             with qtbot.waitSignal(models.changed, timeout=5000):

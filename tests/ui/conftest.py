@@ -18,6 +18,7 @@ from desktop_app.studio.background import Background
 from desktop_app.studio.draft import Draft
 from desktop_app.studio.generation_thread import GenerationThread
 from desktop_app.studio.job_queue import Job, JobQueue
+from desktop_app.studio.model_library import ModelLibrary
 from desktop_app.studio.model_list import ModelList
 from desktop_app.studio.picture_list import PictureList
 from desktop_app.studio.recipes import RecipeReader
@@ -69,6 +70,7 @@ class Stand:
     queue: JobQueue
     settings: SettingsStore
     pictures: PictureList
+    library: ModelLibrary
     transport: ScriptedTransport
     paths: AppPaths
     thread: GenerationThread
@@ -80,6 +82,7 @@ class Stand:
         self.thread.shut_down()
         QApplication.processEvents()  # what the thread said last
         self.draft.save()
+        self.library.close()
         self.background.close()
         self.window.deleteLater()
 
@@ -112,7 +115,9 @@ def build(root: Path, transport: ScriptedTransport) -> Stand:
     paths.prepare()
     background = Background()
     settings = SettingsStore(paths.settings, background)
-    draft = Draft(ModelList((root / "bundled",), background), paths.session, background)
+    models = ModelList(lambda: (root / "bundled",), background)
+    library = ModelLibrary(lambda: paths.model_folders(settings.get("model_folders"))[1:], paths.model_index)
+    draft = Draft(models, paths.session, background)
 
     def save(frames, result):
         return save_picture(
@@ -126,6 +131,8 @@ def build(root: Path, transport: ScriptedTransport) -> Stand:
         draft=draft,
         queue=queue,
         settings=settings,
+        library=library,
+        models=models,
         pictures=pictures,
         recipes=RecipeReader(background),
         window_state=WindowState(paths.window, background),
@@ -134,7 +141,7 @@ def build(root: Path, transport: ScriptedTransport) -> Stand:
     )
     queue.picture.connect(lambda job, finished: finished.path and pictures.added(finished.path))
     thread.start()
-    return Stand(window, draft, queue, settings, pictures, transport, paths, thread, background)
+    return Stand(window, draft, queue, settings, pictures, library, transport, paths, thread, background)
 
 
 @pytest.fixture

@@ -33,6 +33,8 @@ from desktop_app.ui.canvas import Canvas
 from desktop_app.ui.main_window import COLUMNS
 from tests.ui.conftest import build
 
+INNER = (QComboBox, QAbstractSpinBox, QLineEdit)
+"""Widgets of Qt's own that are made of others."""
 INTERACTIVE = (
     QAbstractButton,
     QAbstractSlider,
@@ -50,7 +52,9 @@ def interactive(root: QWidget) -> list[QWidget]:
     """Every widget a person can act on, without the inner parts of Qt's own widgets."""
     found = []
     for widget in root.findChildren(QWidget):
-        inner = isinstance(widget.parent(), QComboBox | QAbstractSpinBox) or widget.objectName().startswith("qt_")
+        inner = isinstance(widget.parent(), QComboBox | QAbstractSpinBox | QLineEdit) or widget.objectName().startswith(
+            "qt_"
+        )
         if isinstance(widget, INTERACTIVE) and not isinstance(widget, QScrollBar | QHeaderView) and not inner:
             popup = widget.window() is not root.window()
             if not popup:

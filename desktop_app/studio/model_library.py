@@ -1,0 +1,137 @@
+"""Every model file in the user's folders, with what is known of it: a list to search, filter and show."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
+
+from desktop_app.checkpoints.identity import UNKNOWN, Identity
+from desktop_app.checkpoints.index import Index
+from desktop_app.checkpoints.scan import display_name, model_files
+from desktop_app.checkpoints.sidecars import Notes, read_notes
+from desktop_app.studio.background import Background
+
+_NOWHERE = QModelIndex()
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryItem:
+    """One model file or folder."""
+
+    name: str
+    identity: Identity
+    notes: Notes
+
+    def matches(self, words: Sequence[str]) -> bool:
+        """Whether every word occurs in what is known of it; words are in lower case."""
+        told = (self.name, self.identity.path.parent.name, self.identity.title, *self.notes.trigger_words)
+        text = "\n".join(told).lower()
+        return all(word in text for word in words)
+
+
+def scan_library(folders: Sequence[Path], index: Index, stopped: Callable[[], bool]) -> tuple[LibraryItem, ...]:
+    """All that is in ``folders``, by name; a file in two of them counts once."""
+    paths = dict.fromkeys(path for folder in folders for path in model_files(folder))
+    items = [LibraryItem(display_name(one.path), one, read_notes(one)) for one in index.identities(paths, stopped)]
+    return tuple(sorted(items, key=lambda item: item.name.lower()))
+
+
+class ModelLibrary(QAbstractListModel):
+    """What is in ``folders()``, less what the filter hides. Scans in the background, on a thread of its own."""
+
+    scanned = Signal()
+    """A scan has ended, or begun: see :attr:`scanning`."""
+
+    def __init__(self, folders: Callable[[], Sequence[Path]], index: Path, parent: QObject | None = None) -> None:
+        """``index`` is the file that keeps what is known between starts."""
+        super().__init__(parent)
+        self._folders = folders
+        self._index_file = index
+        self._index: Index | None = None
+        self._background = Background(self)
+        self._stopped = threading.Event()
+        self.items: tuple[LibraryItem, ...] = ()
+        self.scanning = False
+        self._shown: list[LibraryItem] = []
+        self._filter: tuple[tuple[str, ...], str, str] = ((), "", "")
+
+    def refresh(self) -> None:
+        """Look at all folders again, in the background."""
+        folders = tuple(self._folders())
+        self.scanning = True
+        self.scanned.emit()
+        self._background.run(lambda: self._scan(folders), self._take)
+
+    def show_only(self, text: str, kind: str, architecture: str) -> None:
+        """Hide what lacks a word of ``text``, or is of another kind or architecture; "" hides nothing."""
+        self._filter = (tuple(text.lower().split()), kind, architecture)
+        self._apply()
+
+    def item(self, row: int) -> LibraryItem:
+        """Raises ``IndexError``."""
+        return self._shown[row]
+
+    def row_of(self, path: Path) -> int:
+        """Row of the model at ``path``, or of the one whose preview picture that is; -1 if it is not shown."""
+        return next(
+            (row for row, item in enumerate(self._shown) if path in (item.identity.path, item.notes.preview)), -1
+        )
+
+    def kinds(self) -> list[str]:
+        """Kinds that occur, unknown last."""
+        return _occurring(item.identity.kind for item in self.items)
+
+    def architectures(self) -> list[str]:
+        """Architectures that occur, unknown last."""
+        return _occurring(item.identity.architecture for item in self.items)
+
+    def close(self) -> None:
+        """Stop a scan that is running; call before the program ends."""
+        self._stopped.set()
+        self._background.close()
+
+    def rowCount(self, parent: QModelIndex | QPersistentModelIndex = _NOWHERE) -> int:  # noqa: N802 (Qt's name)
+        return 0 if parent.isValid() else len(self._shown)
+
+    def data(self, index: QModelIndex | QPersistentModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if not index.isValid():
+            return None
+        item = self._shown[index.row()]
+        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
+            return item.name
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return str(item.identity.path)
+        return None
+
+    def _scan(self, folders: Sequence[Path]) -> tuple[LibraryItem, ...]:
+        if self._index is None:
+            self._index = Index(self._index_file)
+        return scan_library(folders, self._index, self._stopped.is_set)
+
+    def _take(self, items: tuple[LibraryItem, ...]) -> None:
+        self.scanning = False
+        if items != self.items:
+            self.items = items
+            self._apply()
+        self.scanned.emit()
+
+    def _apply(self) -> None:
+        words, kind, architecture = self._filter
+        self.beginResetModel()
+        self._shown = [
+            item
+            for item in self.items
+            if kind in ("", item.identity.kind)
+            and architecture in ("", item.identity.architecture)
+            and item.matches(words)
+        ]
+        self.endResetModel()
+
+
+def _occurring(values: Any) -> list[str]:
+    return sorted(set(values), key=lambda value: (value == UNKNOWN, value))

@@ -1,0 +1,39 @@
+"""Whether a model file can be used here, and if not why, as a message."""
+
+from __future__ import annotations
+
+from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, UNKNOWN, Identity
+from desktop_app.core.messages import Message
+
+GIB = 1024**3
+BYTES = {"half": 2, "full": 4}
+"""Of one parameter in half and in full precision."""
+_BESIDE = 1.3
+"""How much more than the weights a run takes at least: what the layers compute."""
+
+
+def weight_gib(identity: Identity, precision: str) -> float:
+    """GiB that the weights take in memory in "half" or "full" precision; 0 when the parameters are not known."""
+    return identity.parameters * BYTES[precision] / GIB
+
+
+def verdict(identity: Identity, usable: bool, memory: int) -> tuple[bool, Message]:
+    """Whether the model can make pictures or films here, and the reason.
+
+    ``usable`` says whether the program offers it as a model; ``memory`` is this machine's in bytes.
+    """
+    if identity.problem:
+        return False, Message("library.damaged", {"reason": identity.problem})
+    if usable:
+        need = weight_gib(identity, "half") * _BESIDE
+        values = {"need": f"{need:.1f}", "have": f"{memory / GIB:.1f}"}
+        if need * GIB > memory:
+            return False, Message("library.too-large", values)
+        return True, Message("library.runs", values) if identity.parameters else Message("library.runs-unknown", {})
+    if identity.kind == UNKNOWN:
+        return False, Message("library.unknown", {})
+    if identity.kind != "checkpoint":
+        return False, Message("library.part", {"kind": KINDS[identity.kind]})
+    if identity.missing:
+        return False, Message("library.missing", {"parts": ", ".join(identity.missing)})
+    return False, Message("library.no-family", {"architecture": ARCHITECTURES[identity.architecture]})

@@ -1,0 +1,177 @@
+"""What is known of the chosen model, and what can be done with it."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QLocale, QRectF, QSize, Qt, Signal, Slot
+from PySide6.QtGui import QGuiApplication, QPainter, QPainterPath, QPaintEvent, QPixmap
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
+
+from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, UNKNOWN
+from desktop_app.studio.model_library import LibraryItem
+from desktop_app.studio.model_verdict import verdict, weight_gib
+from desktop_app.ui import theme
+from desktop_app.ui.picture_actions import show_in_folder
+from desktop_app.ui.translate import translated
+from desktop_app.ui.widgets.info_table import InfoTable
+from desktop_app.ui.widgets.labels import label, selectable
+
+PREVIEW_HEIGHT = 220
+
+
+class ModelDetails(QFrame):
+    """A column of its own at the right."""
+
+    use_wanted = Signal()
+    said = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setProperty("role", "right")
+        self._item: LibraryItem | None = None
+        self.preview = _Preview()
+        self.title = selectable("", "large")
+        self.verdict = label("", wrap=True)
+        self.table = InfoTable()
+        self.notes = selectable("", "muted")
+        self.use = _button(self.tr("Use this model"), self.tr("Make pictures with this model (Enter)."))
+        self.use.setProperty("role", "accent")
+        self.folder = _button(self.tr("Show in folder"), self.tr("Show the file in its folder."))
+        self.copy = _button(self.tr("Copy path"), self.tr("Copy where the file is."))
+        self.use.clicked.connect(self.use_wanted)
+        self.folder.clicked.connect(self._show_in_folder)
+        self.copy.clicked.connect(self._copy_path)
+        self._lay_out()
+
+    def show_item(self, item: LibraryItem | None, *, usable: bool) -> None:
+        """Tell of ``item``; ``usable`` says whether the program offers it as a model."""
+        self._item = item
+        self.setVisible(item is not None)
+        if item is None:
+            return
+        import psutil  # not needed before somebody looks at a model
+
+        self.title.setText(item.name)
+        runs, message = verdict(item.identity, usable, psutil.virtual_memory().total)
+        sentence = " ".join(filter(None, translated(message)))
+        self.verdict.setText(sentence)
+        self.use.setEnabled(usable)
+        self.use.setToolTip(self.tr("Make pictures with this model (Enter).") if usable else sentence)
+        theme.set_role(self.verdict, "" if runs else "hint")
+        self.table.show_pairs(self._pairs(item))
+        self.notes.setText(item.notes.description)
+        self.notes.setVisible(bool(item.notes.description))
+        self.preview.hide()
+
+    def show_preview(self, pixmap: QPixmap | None) -> None:
+        """The preview picture, once it was read; None or a null one hides it."""
+        self.preview.show_pixmap(pixmap)
+
+    def _pairs(self, item: LibraryItem) -> list[tuple[str, str]]:
+        identity, notes = item.identity, item.notes
+        known = ARCHITECTURES[identity.architecture] if identity.architecture != UNKNOWN else ""
+        pairs = [
+            (self.tr("Kind"), KINDS[identity.kind]),
+            (self.tr("Made for"), known or notes.base_model),
+            (self.tr("Format"), " ".join(filter(None, (identity.quantisation, identity.dtype)))),
+            (self.tr("Parameters"), _millions(identity.parameters)),
+            (self.tr("In memory"), self._in_memory(item)),
+            (self.tr("Size"), QLocale().formattedDataSize(identity.size, 1) if identity.size else ""),
+            (self.tr("Missing"), ", ".join(identity.missing)),
+            (self.tr("Calls"), ", ".join(notes.trigger_words)),
+            (self.tr("Author"), notes.author),
+            (self.tr("Licence"), notes.licence),
+            (self.tr("File"), str(identity.path)),
+        ]
+        return [(name, value) for name, value in pairs if value]
+
+    def _in_memory(self, item: LibraryItem) -> str:
+        if not item.identity.parameters:
+            return ""
+        half, full = (weight_gib(item.identity, precision) for precision in ("half", "full"))
+        return self.tr("about {half} GiB, {full} GiB in full precision").format(half=f"{half:.1f}", full=f"{full:.1f}")
+
+    def _lay_out(self) -> None:
+        page = QWidget()
+        page.setProperty("role", "panel")
+        column = QVBoxLayout(page)
+        column.setContentsMargins(theme.L, theme.L, theme.L, theme.L)
+        column.setSpacing(theme.M)
+        for part in (self.preview, self.title, self.verdict, self.table, self.notes):
+            column.addWidget(part)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        scroll.setWidget(page)
+        foot = QFrame()
+        foot.setProperty("role", "foot")
+        buttons = QVBoxLayout(foot)
+        buttons.setContentsMargins(theme.L, theme.M, theme.L, theme.L)
+        buttons.setSpacing(theme.S)
+        buttons.addWidget(self.use)
+        row = QHBoxLayout()
+        row.setSpacing(theme.S)
+        row.addWidget(self.folder, 1)
+        row.addWidget(self.copy, 1)
+        buttons.addLayout(row)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(0)
+        whole.addWidget(scroll, 1)
+        whole.addWidget(foot)
+
+    @Slot()
+    def _show_in_folder(self) -> None:
+        if self._item:
+            show_in_folder(self._item.identity.path)
+
+    @Slot()
+    def _copy_path(self) -> None:
+        if self._item:
+            QGuiApplication.clipboard().setText(str(self._item.identity.path))
+            self.said.emit(self.tr("The path is on the clipboard."))
+
+
+class _Preview(QWidget):
+    """The preview picture, as wide as the column at most."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pixmap = QPixmap()
+        self.hide()
+
+    def show_pixmap(self, pixmap: QPixmap | None) -> None:
+        self._pixmap = pixmap or QPixmap()
+        self.setVisible(not self._pixmap.isNull())
+        self.setFixedHeight(PREVIEW_HEIGHT)
+        self.update()
+
+    def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
+        return QSize(200, PREVIEW_HEIGHT)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 (Qt's name)
+        size = self._pixmap.deviceIndependentSize()
+        size.scale(self.width(), self.height(), Qt.AspectRatioMode.KeepAspectRatio)
+        frame = QRectF((self.width() - size.width()) / 2, 0, size.width(), size.height())
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        outline = QPainterPath()
+        outline.addRoundedRect(frame, 6, 6)
+        painter.setClipPath(outline)
+        painter.drawPixmap(frame, self._pixmap, QRectF(self._pixmap.rect()))
+
+
+def _button(text: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setAccessibleName(text)
+    button.setToolTip(tip)
+    return button
+
+
+def _millions(count: int) -> str:
+    if not count:
+        return ""
+    return f"{count / 1e9:.2f} B" if count >= 1e9 else f"{count / 1e6:.1f} M"
