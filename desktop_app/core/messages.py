@@ -97,6 +97,7 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "Safelight cannot run {architecture} from this file.",
         "Take its folder in diffusers layout.",
     ),
+    "library.no-folder": ("There is no folder “{path}”.", "Name a folder with models."),
     "library.yaml": (
         "The file “{file}” {reason}.",
         "Choose the extra_model_paths.yaml of ComfyUI, or add the folders one by one.",

@@ -1,0 +1,88 @@
+"""``models list`` and ``models add``: what is in the model folders, and another folder to look in."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, Identity
+from desktop_app.checkpoints.index import Index
+from desktop_app.checkpoints.scan import comfy_folders, display_name, model_files
+from desktop_app.core.errors import AppError, RequestError
+from desktop_app.core.paths import app_paths
+from desktop_app.core.settings import load_settings, save_settings
+
+_GIB = 1024**3
+
+
+def add_list_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+
+
+def list_models(options: argparse.Namespace) -> int:
+    """Print every model file in the folders, one a line. Returns 0."""
+    paths = app_paths(options.data_dir)
+    settings, _ = load_settings(paths.settings)
+    folders = paths.model_folders(settings["model_folders"])
+    files = dict.fromkeys(path for folder in folders for path in model_files(folder))
+    identities = Index(paths.model_index).identities(files)
+    if options.json:
+        print(json.dumps([_as_json(identity) for identity in identities], indent=2))
+        return 0
+    rows = [_row(identity) for identity in identities]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    return 0
+
+
+def add_add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, help="a folder with models, or ComfyUI's extra_model_paths.yaml")
+
+
+def add_folder(options: argparse.Namespace) -> int:
+    """Remember another folder. Returns 0. Raises ``RequestError`` for what is none, ``AppError``."""
+    paths = app_paths(options.data_dir)
+    settings, _ = load_settings(paths.settings)
+    known = settings["model_folders"]
+    new = [str(folder) for folder in _folders(options.folder.expanduser().absolute()) if str(folder) not in known]
+    paths.prepare()
+    save_settings(paths.settings, settings | {"model_folders": known + new})
+    for folder in new:
+        print(f"{folder}: {sum(1 for _ in model_files(Path(folder)))} models")
+    if not new:
+        print("This folder is looked at already.")
+    return 0
+
+
+def _folders(path: Path) -> list[Path]:
+    if path.is_dir():
+        return [path]
+    if path.suffix.lower() not in (".yaml", ".yml"):
+        raise RequestError("library.no-folder", path=str(path))
+    try:
+        return comfy_folders(path)
+    except ValueError as problem:
+        raise AppError("library.yaml", file=path.name, reason=str(problem)) from problem
+
+
+def _row(identity: Identity) -> tuple[str, str, str, str]:
+    size = f"{identity.size / _GIB:.2f} GiB"
+    about = f"this file {identity.problem}" if identity.problem else ARCHITECTURES[identity.architecture]
+    return display_name(identity.path), KINDS[identity.kind], size, about
+
+
+def _as_json(identity: Identity) -> dict[str, object]:
+    return {
+        "name": display_name(identity.path),
+        "path": str(identity.path),
+        "kind": identity.kind,
+        "architecture": identity.architecture,
+        "dtype": identity.dtype,
+        "quantisation": identity.quantisation,
+        "parameters": identity.parameters,
+        "bytes": identity.size,
+        "missing": list(identity.missing),
+        "problem": identity.problem,
+    }
