@@ -46,6 +46,17 @@ ARCHITECTURES: dict[str, str] = {
 """Architecture that a file belongs to or was made for: how people call it."""
 
 
+PARTS: dict[str, str] = {
+    "denoiser": "U-Net or transformer",
+    "vae": "autoencoder (VAE)",
+    "text-encoder": "text encoder",
+    "text-encoder-2": "second text encoder",
+    "text-encoder-3": "third text encoder",
+    "image-encoder": "image encoder",
+}
+"""Part of a whole model: how people call it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """One file, or one folder in the layout of diffusers."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from desktop_app.core.files import replace_file
 VERSION = 1
 """Another one whenever :func:`identify` would say something else of the same file."""
 _TUPLES = ("parts", "missing")
+_NAMES = {field.name for field in fields(Identity)} - {"path"}
 
 
 class Index:
@@ -34,7 +35,7 @@ class Index:
         New findings are kept on disk where that is possible. ``stopped`` is asked between files.
         """
         found: list[Identity] = []
-        known: dict[str, dict[str, Any]] = {}
+        known: dict[str, Any] = {}
         for path in paths:
             if stopped():
                 return found
@@ -44,7 +45,8 @@ class Index:
             identity = _identity(path, entry) if entry and entry.get("stamp") == stamp else None
             if identity is None:
                 identity = identify(path)
-            known[str(path)] = {"stamp": stamp, "identity": _plain(identity)}
+                entry = {"stamp": stamp, "identity": _plain(identity)}
+            known[str(path)] = entry
             found.append(identity)
         if known != self._known:
             self._known = known
@@ -71,15 +73,14 @@ def _stamp(path: Path) -> list[int] | None:
 
 
 def _plain(identity: Identity) -> dict[str, Any]:
-    values = asdict(identity)
-    del values["path"]
-    return values | {name: list(values[name]) for name in _TUPLES}
+    values = {name: getattr(identity, name) for name in _NAMES}
+    return values | {name: list(values[name]) for name in _TUPLES} | {"metadata": dict(identity.metadata)}
 
 
 def _identity(path: Path, entry: dict[str, Any]) -> Identity | None:
     """The identity that an entry of the file describes; None when it does not."""
     values = entry.get("identity")
-    if not isinstance(values, dict) or set(values) != {field.name for field in fields(Identity)} - {"path"}:
+    if not isinstance(values, dict) or set(values) != _NAMES:
         return None
     return Identity(path=path, **(values | {name: tuple(values[name]) for name in _TUPLES}))
 

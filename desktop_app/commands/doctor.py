@@ -60,7 +60,7 @@ def examine(paths: AppPaths) -> dict[str, Any]:
         "display": has_display(),
         "device": _device(paths, settings["device"], packages, problems, advice),
         "memory": _memory(),
-        "models": _models(paths, settings, problems),
+        "models": _models(paths, problems),
         "folders": folders,
         "problems": problems,
         "advice": advice,
@@ -132,9 +132,9 @@ def _memory() -> dict[str, float]:
     return {"total": round(memory.total / _GIB, 1), "available": round(memory.available / _GIB, 1)}
 
 
-def _models(paths: AppPaths, settings: dict[str, Any], problems: list[str]) -> list[dict[str, str]]:
+def _models(paths: AppPaths, problems: list[str]) -> list[dict[str, str]]:
     models = []
-    folders = paths.model_folders(settings["model_folders"])
+    folders = paths.model_folders()  # those of other programs may hold what they like
     for name, folder in find_models(folders).items():
         model = {"name": name, "folder": str(folder), "state": "ready"}
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, Identity
 from desktop_app.checkpoints.index import Index
@@ -16,11 +17,19 @@ from desktop_app.core.settings import load_settings, save_settings
 _GIB = 1024**3
 
 
-def add_list_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+def add_arguments(commands: Any) -> None:
+    """The two sub-commands, for argparse's action that ``models`` has for them."""
+    about = "list every model file in the model folders"
+    listing = commands.add_parser("list", help=about, description=f"{about.capitalize()}.")
+    listing.add_argument("--json", action="store_true", help="print everything as JSON")
+    listing.set_defaults(models=_list)
+    about = "look for models in another folder"
+    adding = commands.add_parser("add", help=about, description=f"{about.capitalize()}; nothing there is changed.")
+    adding.add_argument("folder", type=Path, help="a folder with models, or ComfyUI's extra_model_paths.yaml")
+    adding.set_defaults(models=_add)
 
 
-def list_models(options: argparse.Namespace) -> int:
+def _list(options: argparse.Namespace) -> int:
     """Print every model file in the folders, one a line. Returns 0."""
     paths = app_paths(options.data_dir)
     settings, _ = load_settings(paths.settings)
@@ -37,11 +46,7 @@ def list_models(options: argparse.Namespace) -> int:
     return 0
 
 
-def add_add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, help="a folder with models, or ComfyUI's extra_model_paths.yaml")
-
-
-def add_folder(options: argparse.Namespace) -> int:
+def _add(options: argparse.Namespace) -> int:
     """Remember another folder. Returns 0. Raises ``RequestError`` for what is none, ``AppError``."""
     paths = app_paths(options.data_dir)
     settings, _ = load_settings(paths.settings)

@@ -1,4 +1,4 @@
-"""``models``: what model files are, without loading them."""
+"""``models``: what model files are, without loading them, and where they are looked for."""
 
 from __future__ import annotations
 
@@ -10,17 +10,10 @@ from typing import Any
 
 from desktop_app.checkpoints.forecast import weight_bytes
 from desktop_app.checkpoints.identify import identify
-from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, Identity
+from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, PARTS, Identity
+from desktop_app.commands import model_folders
 from desktop_app.core.errors import AppError
 
-_PARTS = {
-    "denoiser": "U-Net or transformer",
-    "vae": "autoencoder (VAE)",
-    "text-encoder": "text encoder",
-    "text-encoder-2": "second text encoder",
-    "text-encoder-3": "third text encoder",
-    "image-encoder": "image encoder",
-}
 _PREDICTIONS = {"epsilon": "noise (epsilon)", "v_prediction": "velocity (v-prediction)", "flow": "flow"}
 _SHOWN_METADATA = 160
 """Longest value of the metadata that is shown whole; JSON holds all of it."""
@@ -34,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     inspect.add_argument("file", type=Path, metavar="FILE", help="a weights file, or a folder in the diffusers layout")
     inspect.add_argument("--json", action="store_true", help="print everything as JSON")
     inspect.set_defaults(models=_inspect)
+    model_folders.add_arguments(commands)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -81,7 +75,7 @@ def _rows(identity: Identity) -> dict[str, str]:
 
 
 def _words(parts: tuple[str, ...]) -> str:
-    return ", ".join(_PARTS[part] for part in parts)
+    return ", ".join(PARTS[part] for part in parts)
 
 
 def _short(value: str) -> str:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, UNKNOWN, Identity
+from desktop_app.checkpoints.forecast import weight_bytes
+from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, PARTS, UNKNOWN, Identity
 from desktop_app.core.messages import Message
 
 GIB = 1024**3
-BYTES = {"half": 2, "full": 4}
-"""Of one parameter in half and in full precision."""
 _BESIDE = 1.3
 """How much more than the weights a run takes at least: what the layers compute."""
-
-
-def weight_gib(identity: Identity, precision: str) -> float:
-    """GiB that the weights take in memory in "half" or "full" precision; 0 when the parameters are not known."""
-    return identity.parameters * BYTES[precision] / GIB
 
 
 def verdict(identity: Identity, usable: bool, memory: int) -> tuple[bool, Message]:
@@ -25,7 +19,7 @@ def verdict(identity: Identity, usable: bool, memory: int) -> tuple[bool, Messag
     if identity.problem:
         return False, Message("library.damaged", {"reason": identity.problem})
     if usable:
-        need = weight_gib(identity, "half") * _BESIDE
+        need = weight_bytes(identity, "float16") / GIB * _BESIDE
         values = {"need": f"{need:.1f}", "have": f"{memory / GIB:.1f}"}
         if need * GIB > memory:
             return False, Message("library.too-large", values)
@@ -35,5 +29,5 @@ def verdict(identity: Identity, usable: bool, memory: int) -> tuple[bool, Messag
     if identity.kind != "checkpoint":
         return False, Message("library.part", {"kind": KINDS[identity.kind]})
     if identity.missing:
-        return False, Message("library.missing", {"parts": ", ".join(identity.missing)})
+        return False, Message("library.missing", {"parts": ", ".join(PARTS[part] for part in identity.missing)})
     return False, Message("library.no-family", {"architecture": ARCHITECTURES[identity.architecture]})

@@ -145,8 +145,7 @@ class MainWindow(QMainWindow):
         column = QVBoxLayout(centre)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        for part in (self.top_bar, self.messages):
-            column.addWidget(part)
+        column.addWidget(self.top_bar)
         column.addWidget(self.stage, 1)
         for part in (self.player, self.status, self.strip):
             column.addWidget(part)
@@ -166,7 +165,11 @@ class MainWindow(QMainWindow):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
         row.addWidget(self.rail)
-        row.addWidget(self.workspaces, 1)
+        beside = QVBoxLayout()
+        beside.setSpacing(0)
+        beside.addWidget(self.messages)
+        beside.addWidget(self.workspaces, 1)
+        row.addLayout(beside, 1)
         self.setCentralWidget(whole)
 
     def _handlers(self) -> dict[str, Callable[[], object]]:

@@ -6,9 +6,10 @@ from PySide6.QtCore import QLocale, QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QPainter, QPainterPath, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
-from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, UNKNOWN
+from desktop_app.checkpoints.forecast import weight_bytes
+from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, PARTS, UNKNOWN
 from desktop_app.studio.model_library import LibraryItem
-from desktop_app.studio.model_verdict import verdict, weight_gib
+from desktop_app.studio.model_verdict import GIB, verdict
 from desktop_app.ui import theme
 from desktop_app.ui.picture_actions import show_in_folder
 from desktop_app.ui.translate import translated
@@ -76,7 +77,7 @@ class ModelDetails(QFrame):
             (self.tr("Parameters"), _millions(identity.parameters)),
             (self.tr("In memory"), self._in_memory(item)),
             (self.tr("Size"), QLocale().formattedDataSize(identity.size, 1) if identity.size else ""),
-            (self.tr("Missing"), ", ".join(identity.missing)),
+            (self.tr("Missing"), ", ".join(PARTS[part] for part in identity.missing)),
             (self.tr("Calls"), ", ".join(notes.trigger_words)),
             (self.tr("Author"), notes.author),
             (self.tr("Licence"), notes.licence),
@@ -87,7 +88,7 @@ class ModelDetails(QFrame):
     def _in_memory(self, item: LibraryItem) -> str:
         if not item.identity.parameters:
             return ""
-        half, full = (weight_gib(item.identity, precision) for precision in ("half", "full"))
+        half, full = (weight_bytes(item.identity, dtype) / GIB for dtype in ("float16", "float32"))
         return self.tr("about {half} GiB, {full} GiB in full precision").format(half=f"{half:.1f}", full=f"{full:.1f}")
 
     def _lay_out(self) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from desktop_app.checkpoints.identity import Identity
-from desktop_app.studio.model_verdict import GIB, verdict, weight_gib
+from desktop_app.studio.model_verdict import GIB, verdict
 
 
 @pytest.mark.parametrize(
@@ -27,8 +27,3 @@ def test_verdicts(facts: dict, usable: bool, runs: bool, id: str) -> None:
     said, message = verdict(Identity(Path("x"), **facts), usable, 16 * GIB)
     assert (said, message.id) == (runs, id)
     assert message.text
-
-
-def test_a_parameter_takes_two_bytes_or_four() -> None:
-    identity = Identity(Path("x"), parameters=GIB)
-    assert (weight_gib(identity, "half"), weight_gib(identity, "full")) == (2.0, 4.0)
