@@ -82,7 +82,8 @@ def _identity(path: Path, entry: dict[str, Any]) -> Identity | None:
     values = entry.get("identity")
     if not isinstance(values, dict) or set(values) != _NAMES:
         return None
-    return Identity(path=path, **(values | {name: tuple(values[name]) for name in _TUPLES}))
+    told: dict[str, Any] = {**values, **{name: tuple(values[name]) for name in _TUPLES}}
+    return Identity(path=path, **told)
 
 
 def _read(file: Path) -> dict[str, dict[str, Any]]:
