@@ -15,11 +15,6 @@ from desktop_app.core.request import MAX_CLIP_SKIP
 
 FACTS_FILE = "safelight.json"
 FACTS_VERSION = 1
-_WEIGHTS = {
-    "stable-diffusion-xl": ("text_encoder", "text_encoder_2", "unet", "vae"),
-    "stable-video-diffusion": ("image_encoder", "unet", "vae"),
-}
-_ORDINARY_WEIGHTS = ("text_encoder", "unet", "vae")
 _ENLARGER = "enlarger"
 MOTION_ADAPTER, AUTOENCODER = "MotionAdapter", "AutoencoderKL"
 """Classes of parts that come in folders of their own."""
@@ -106,7 +101,7 @@ def read_model_facts(folder: Path, folders: Iterable[Path] = ()) -> ModelFacts:
 def check_model_files(facts: ModelFacts) -> None:
     """Find missing, truncated or damaged weight files before anything loads them. Raises ``AppError``. Milliseconds."""
     folder = Path(facts.folder)
-    parts = _WEIGHTS.get(facts.family, _ORDINARY_WEIGHTS)
+    parts = FAMILIES[facts.family].parts
     parts += (_ENLARGER,) * (facts.enlarge > 1) + (OWN_MOTION,) * ("" in facts.motion_models)
     for part in parts:
         files = sorted((folder / part).glob("*.safetensors"))
@@ -166,9 +161,17 @@ def _family_of(folder: Path) -> str:
     except (ValueError, KeyError, TypeError, RecursionError) as problem:
         raise AppError("model.damaged", model=folder.name, file=index.name, reason="is not valid") from problem
     for key, family in FAMILIES.items():
-        if kind in family.pipelines:
+        if kind in family.pipelines and _is_told(folder, family):
             return key
     raise AppError("model.family", model=folder.name, kind=kind)
+
+
+def _is_told(folder: Path, family: Family) -> bool:
+    """Whether the configs in ``folder`` say what ``family.told_by`` asks for."""
+    if family.told_by is None:
+        return True
+    file, key, value = family.told_by
+    return _config(folder / file).get(key) == value
 
 
 def _read_own(path: Path) -> Mapping[str, Any]:

@@ -37,6 +37,8 @@ class SchedulerFacts:
     one or two levels beyond a step need that room."""
     stochastic: bool = False
     """Draws new noise at every step, so the picture keeps changing with the number of steps."""
+    flow: bool = False
+    """For models of flow matching (Lipman et al. 2023), as all others are not."""
 
 
 SCHEDULERS: dict[str, SchedulerFacts] = {
@@ -94,7 +96,17 @@ SCHEDULERS: dict[str, SchedulerFacts] = {
     "lcm": SchedulerFacts(
         "LCM", "For models taught to finish in 2–8 steps. Guidance 1–2.", max_steps=50, stochastic=True
     ),
+    "flow-euler": SchedulerFacts(
+        "Flow Euler",
+        "One straight line per step, as flow-matching models were taught.",
+        ("default", "karras", "exponential", "beta"),
+        flow=True,
+    ),
+    "flow-dpmpp-2m": SchedulerFacts("Flow DPM++ 2M", "Learns from the step before; fewer steps suffice.", flow=True),
+    "flow-unipc": SchedulerFacts("Flow UniPC", "Predicts and corrects; usable from about 8 steps.", flow=True),
 }
+DIFFUSION_SCHEDULERS = tuple(key for key, facts in SCHEDULERS.items() if not facts.flow)
+FLOW_SCHEDULERS = tuple(key for key, facts in SCHEDULERS.items() if facts.flow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +162,12 @@ class Family:
     schedulers: tuple[str, ...]
     controls: tuple[str, ...]
     """Request fields that have an effect; the window shows no control for the others."""
+    parts: tuple[str, ...] = ("text_encoder", "unet", "vae")
+    """Sub-folders of a model that hold weights."""
+    told_by: tuple[str, str, object] | None = None
+    """(config file, key, value) that tells its models from those of a later family with the same pipeline."""
+    overflows: bool = False
+    """Its numbers are too large for float16; bfloat16 takes its place."""
     kinds: tuple[str, ...] = (PICTURE,)
     """What its models make without more; with a motion adapter a picture model makes films as well."""
     film: FilmFacts | None = None
@@ -157,6 +175,10 @@ class Family:
     animated: bool = False
     """Whether a motion adapter (AnimateDiff, Guo et al. 2023) turns its models into film models."""
 
+
+_FLUX_SIZES = ((1024, 1024), (896, 1152), (1152, 896), (768, 1344), (1344, 768), (512, 512))
+_FLUX_CONTROLS = ("prompt", "steps", "scheduler", "size", "seed", "count", "start", "strength")
+_FLUX_PARTS = ("text_encoder", "text_encoder_2", "transformer", "vae")
 
 FAMILIES: dict[str, Family] = {
     "stable-diffusion": Family(
@@ -171,7 +193,7 @@ FAMILIES: dict[str, Family] = {
         guidance_scale=7.0,
         scheduler="dpmpp-2m",
         schedule_type="karras",
-        schedulers=tuple(SCHEDULERS),
+        schedulers=DIFFUSION_SCHEDULERS,
         controls=(
             "prompt",
             "negative_prompt",
@@ -206,7 +228,7 @@ FAMILIES: dict[str, Family] = {
         guidance_scale=6.0,
         scheduler="dpmpp-2m",
         schedule_type="karras",
-        schedulers=tuple(SCHEDULERS),
+        schedulers=DIFFUSION_SCHEDULERS,
         controls=(
             "prompt",
             "negative_prompt",
@@ -220,6 +242,7 @@ FAMILIES: dict[str, Family] = {
             "start",
             "strength",
         ),
+        parts=("text_encoder", "text_encoder_2", "unet", "vae"),
     ),
     "stable-video-diffusion": Family(
         label="Stable Video Diffusion",
@@ -249,6 +272,7 @@ FAMILIES: dict[str, Family] = {
             "motion_bucket",
             "noise_augmentation",
         ),
+        parts=("image_encoder", "unet", "vae"),
         kinds=(FILM,),
         film=FilmFacts(frames=14, max_frames=64, fps=7, window=25, needs_start=True),
     ),
@@ -264,7 +288,7 @@ FAMILIES: dict[str, Family] = {
         guidance_scale=9.0,
         scheduler="ddim",
         schedule_type="default",
-        schedulers=tuple(SCHEDULERS),
+        schedulers=DIFFUSION_SCHEDULERS,
         controls=(
             "prompt",
             "negative_prompt",
@@ -285,6 +309,41 @@ FAMILIES: dict[str, Family] = {
         ),
         kinds=(FILM,),
         film=FilmFacts(frames=16, max_frames=128, fps=8, window=24),
+    ),
+    "flux-schnell": Family(
+        label="FLUX.1 schnell",
+        pipelines=("FluxPipeline",),
+        latent_channels=16,
+        multiple=16,
+        min_size=64,
+        max_size=2048,
+        sizes=_FLUX_SIZES,
+        steps=4,
+        guidance_scale=1.0,
+        scheduler="flow-euler",
+        schedule_type="default",
+        schedulers=FLOW_SCHEDULERS,
+        controls=_FLUX_CONTROLS,
+        parts=_FLUX_PARTS,
+        overflows=True,
+        told_by=("transformer/config.json", "guidance_embeds", False),
+    ),
+    "flux": Family(
+        label="FLUX.1",
+        pipelines=("FluxPipeline",),
+        latent_channels=16,
+        multiple=16,
+        min_size=64,
+        max_size=2048,
+        sizes=_FLUX_SIZES,
+        steps=28,
+        guidance_scale=3.5,
+        scheduler="flow-euler",
+        schedule_type="default",
+        schedulers=FLOW_SCHEDULERS,
+        controls=(*_FLUX_CONTROLS, "guidance_scale"),
+        parts=_FLUX_PARTS,
+        overflows=True,
     ),
 }
 

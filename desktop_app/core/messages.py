@@ -143,7 +143,7 @@ ENGLISH: dict[str, tuple[str, str]] = {
     "model.facts": ("The facts file {file} cannot be used: {reason}.", "Mend the file, or take it away."),
     "model.family": (
         "The model {model} is of a kind Safelight cannot run yet ({kind}).",
-        "It runs Stable Diffusion 1, 2 and XL, Stable Video Diffusion and ModelScope folders in the diffusers layout.",
+        "It runs Stable Diffusion 1, 2 and XL, FLUX.1, Stable Video Diffusion and ModelScope in diffusers' folders.",
     ),
     # engine
     "engine.memory": (

@@ -13,9 +13,10 @@ from diffusers.schedulers.scheduling_k_dpm_2_ancestral_discrete import KDPM2Ance
 from torch import Tensor
 
 from desktop_app.engine.brownian import brownian_noise
+from desktop_app.engine.flow import FLOW_PREDICTION, is_flow, set_flow_timesteps
 from desktop_app.engine.guidance import Predict
 
-PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
+PREDICTION_TYPES = ("epsilon", "v_prediction", "sample", FLOW_PREDICTION)
 """What a denoiser may be trained to say; see :func:`denoised_estimate`."""
 _BETWEEN = ("sigmas_interpol", "sigmas_up", "sigmas_down")
 """Tables that DPM2 keeps beside ``sigmas``, for the middle of every step."""
@@ -54,8 +55,8 @@ def denoise(
     none. ``known``, (1, channels, n, height, width), holds the first n frames: before each evaluation they are replaced
     by themselves at its noise level (Video Diffusion Models, Ho et al. 2022, "replacement"), at the end by themselves.
     """
-    set_timesteps(scheduler, steps, noise.device)
-    skipped = 0 if start is None else skipped_steps(steps, strength)
+    set_timesteps(scheduler, steps, noise)
+    skipped = 0 if start is None else skipped_steps(scheduler, steps, strength)
     timesteps = scheduler.timesteps[skipped * scheduler.order :]
     if not len(timesteps):
         return
@@ -81,8 +82,13 @@ def denoise(
         yield Denoised(done, latents, estimate)
 
 
-def skipped_steps(steps: int, strength: float) -> int:
-    """How many of ``steps`` a start at ``strength`` in [0, 1] leaves out, as diffusers' ``get_timesteps`` counts."""
+def skipped_steps(scheduler: Any, steps: int, strength: float) -> int:
+    """How many of ``steps`` a start at ``strength`` in [0, 1] leaves out, as diffusers' ``get_timesteps`` counts.
+
+    Its pipelines round down the steps that are taken; those of flow matching round down the steps left out.
+    """
+    if is_flow(scheduler):
+        return int(steps - min(steps * strength, steps))
     return steps - min(int(steps * strength), steps)
 
 
@@ -106,14 +112,17 @@ def _with_frames(film: Tensor, first: Tensor) -> Tensor:
     return torch.cat([first, film[:, :, first.shape[2] :]], dim=2)
 
 
-def set_timesteps(scheduler: Any, steps: int, device: torch.device) -> None:
-    """``scheduler.set_timesteps`` without timesteps below zero.
+def set_timesteps(scheduler: Any, steps: int, noise: Tensor) -> None:
+    """``scheduler.set_timesteps`` for latents in the shape of ``noise``, without timesteps below zero.
 
     diffusers' "trailing" spacing adds one for some numbers of steps (61, 103 …) by rounding; DDIM would look its noise
     level up from the wrong end of the table and spoil the picture with the last step. Schedulers of second order look
     there twice.
     """
-    scheduler.set_timesteps(steps, device=device)
+    if is_flow(scheduler):
+        set_flow_timesteps(scheduler, steps, noise)
+        return
+    scheduler.set_timesteps(steps, device=noise.device)
     if scheduler.config.get("timestep_type") == "continuous":
         return  # logarithms of sigmas, which may well be negative
     if (scheduler.timesteps >= 0).all():
@@ -129,13 +138,17 @@ def set_timesteps(scheduler: Any, steps: int, device: torch.device) -> None:
 
 
 def noise_level(scheduler: Any, t: Tensor) -> tuple[Tensor, Tensor]:
-    """(alpha, sigma), alpha² + sigma² = 1, of the model input at the scheduler's current timestep ``t``.
+    """(alpha, sigma) of the model input at the scheduler's current timestep ``t``.
+
+    alpha² + sigma² = 1, but alpha + sigma = 1 in flow matching.
 
     Schedulers that walk along sigmas (Karras et al. 2022: x = x₀ + sigma · noise) name them by step index, which some
     of them know from the first step on only; the others look the cumulative product of alphas up by timestep.
     """
     if hasattr(scheduler, "sigmas"):
         sigma = _current_sigma(scheduler)
+        if is_flow(scheduler):
+            return 1 - sigma, sigma
         alpha = 1 / (sigma**2 + 1) ** 0.5
         return alpha, sigma * alpha
     alpha_squared = scheduler.alphas_cumprod[int(t)]
@@ -165,7 +178,8 @@ def denoised_estimate(
     """x₀ from the model input x = alpha · x₀ + sigma · noise and what the model said about it.
 
     "epsilon": the prediction is the noise; "v_prediction": v = alpha · noise − sigma · x₀ (Salimans & Ho 2022);
-    "sample": x₀ itself. ``model_input`` is variance preserving: what the denoiser saw, after ``scale_model_input``.
+    "sample": x₀ itself; "flow_prediction": noise − x₀. ``model_input`` is what the denoiser saw, after
+    ``scale_model_input``, and variance preserving unless in flow matching.
     """
     match prediction_type:
         case "epsilon":
@@ -174,4 +188,6 @@ def denoised_estimate(
             return alpha * model_input - sigma * prediction
         case "sample":
             return prediction
+        case "flow_prediction":
+            return model_input - sigma * prediction
     raise ValueError(f"unknown prediction type {prediction_type!r}")

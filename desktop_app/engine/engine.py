@@ -15,7 +15,7 @@ import desktop_app.engine.offline  # noqa: F401  (before torch and diffusers)
 import torch  # isort: skip
 
 from desktop_app.checkpoints.facts import autoencoder_folder, motion_model_folder, read_model_facts, resolve_model
-from desktop_app.core.catalog import ModelFacts
+from desktop_app.core.catalog import FAMILIES, ModelFacts
 from desktop_app.core.control import StopSignal
 from desktop_app.core.errors import AppError
 from desktop_app.core.events import Cancelled, Decoding, Encoding, EngineReady, Event, Failed, Finished, Notice, Picture
@@ -62,7 +62,7 @@ class Engine:
     def warm(self, model: str) -> None:
         """Load ``model`` ahead of time. Raises ``AppError``."""
         facts = read_model_facts(resolve_model(model, self._folders), self._folders)
-        for _ in self.shelf.model(facts, self._device(None), lambda: None):
+        for _ in self.shelf.model(facts, self._device(facts, None), lambda: None):
             pass
 
     def release(self) -> None:
@@ -89,7 +89,7 @@ class Engine:
         started = time.monotonic()
         facts = read_model_facts(resolve_model(request.model, self._folders), self._folders)
         validate(request, facts)
-        device = self._device(replay)
+        device = self._device(facts, replay)
         try:
             if source is None:
                 yield from self._pictures(request.with_fixed_seed(), facts, device, stop, preview, replay)
@@ -109,11 +109,13 @@ class Engine:
                 "engine.memory-film" if request.is_film else "engine.memory", device=device.name
             ) from problem
 
-    def _device(self, replay: RunRecord | None) -> Device:
-        """The engine's device, or as near to the one in ``replay`` as this machine has."""
+    def _device(self, facts: ModelFacts, replay: RunRecord | None) -> Device:
+        """The engine's device for the model, or as near to the one in ``replay`` as this machine has."""
         self.ready()
         assert self._found is not None
         device = self._found[0]
+        if device.dtype == torch.float16 and FAMILIES[facts.family].overflows:
+            device = replace(device, dtype=torch.bfloat16)
         if replay is not None and is_available(replay.device):
             if replay.device != device.torch_device.type:
                 device = device_of_kind(replay.device, self._cache)

@@ -67,7 +67,7 @@ def make_picture(job: Job, index: int) -> Iterator[Event]:
     generator = torch.Generator().manual_seed(request.seed)  # on the CPU: the same noise on every device
     started = time.monotonic()
     setting = _set_up(job, request, generator)
-    step = 0 if setting.start is None else skipped_steps(request.steps, request.strength)
+    step = 0 if setting.start is None else skipped_steps(scheduler, request.steps, request.strength)
     latents = setting.noise if setting.start is None else setting.start
     yield Denoising(index, job.request.count, step, request.steps)
     for state in denoise(

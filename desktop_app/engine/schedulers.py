@@ -23,6 +23,7 @@ from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepSchedu
 from desktop_app.core.catalog import SCHEDULERS as FACTS
 from desktop_app.core.errors import AppError, RequestError
 from desktop_app.engine.denoise import PREDICTION_TYPES
+from desktop_app.engine.flow import FLOW_PREDICTION, FlowEuler, size_shift
 
 SCHEDULERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "ddim": (DDIMScheduler, {}),
@@ -40,6 +41,9 @@ SCHEDULERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "dpmpp-2m-sde": (DPMSolverMultistepScheduler, {"algorithm_type": "sde-dpmsolver++", "solver_order": 2}),
     "unipc": (UniPCMultistepScheduler, {}),
     "lcm": (LCMScheduler, {}),
+    "flow-euler": (FlowEuler, {}),
+    "flow-dpmpp-2m": (DPMSolverMultistepScheduler, {"algorithm_type": "dpmsolver++", "solver_order": 2}),
+    "flow-unipc": (UniPCMultistepScheduler, {}),
 }
 SCHEDULE_TYPES: dict[str, dict[str, Any]] = {
     "default": {},
@@ -67,6 +71,8 @@ def build_scheduler(key: str, schedule_type: str, config: Mapping[str, Any], ste
     """
     cls, changes = SCHEDULERS[key]
     label = FACTS[key].label
+    if FACTS[key].flow:
+        config, changes = {**config, "prediction_type": FLOW_PREDICTION}, {**changes, **_flow_shift(config)}
     prediction_type = config.get("prediction_type", "epsilon")
     if prediction_type == "sample" and key in _NO_SAMPLE_PREDICTION:
         known = ", ".join(other for other in SCHEDULERS if other not in _NO_SAMPLE_PREDICTION)
@@ -76,6 +82,8 @@ def build_scheduler(key: str, schedule_type: str, config: Mapping[str, Any], ste
             raise ValueError(f"prediction type {prediction_type!r}")
         changes = {**_LATENT, **_NO_SPACING, **SCHEDULE_TYPES[schedule_type], **changes}
         scheduler = cls.from_config(dict(config), **changes)
+        if FACTS[key].flow:
+            size_shift(scheduler.config, 0)
     except (TypeError, ValueError, NotImplementedError, ArithmeticError) as problem:
         reason = f"cannot be used ({problem})"
         raise AppError("model.damaged", model=model, file="scheduler_config.json", reason=reason) from problem
@@ -85,3 +93,9 @@ def build_scheduler(key: str, schedule_type: str, config: Mapping[str, Any], ste
     if steps > longest:
         raise RequestError("steps.scheduler", scheduler=label, value=steps, high=longest)
     return scheduler
+
+
+def _flow_shift(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a flow-matching scheduler whose model's own has ``config``: some say "shift", others "flow_shift"."""
+    shift = config.get("shift", config.get("flow_shift", 1.0))
+    return {"use_flow_sigmas": True, "shift": shift, "flow_shift": shift}

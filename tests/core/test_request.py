@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from desktop_app.core.catalog import FAMILIES, SCHEDULERS, ModelFacts
+from desktop_app.core.catalog import DIFFUSION_SCHEDULERS, FAMILIES, SCHEDULERS, ModelFacts
 from desktop_app.core.errors import RequestError
 from desktop_app.core.request import (
     MAX_DRAWN_SEED,
@@ -153,7 +153,7 @@ def test_what_can_be_run_is_not_refused(changes: dict[str, Any]) -> None:
     validate(replace(GOOD, **changes), FACTS)
 
 
-@pytest.mark.parametrize("scheduler", SCHEDULERS)
+@pytest.mark.parametrize("scheduler", DIFFUSION_SCHEDULERS)
 def test_every_scheduler_can_be_asked_for(scheduler: str) -> None:
     for kind in SCHEDULERS[scheduler].schedule_types:
         most = SCHEDULERS[scheduler].max_steps

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from desktop_app.core.catalog import SCHEDULERS
+from desktop_app.core.catalog import DIFFUSION_SCHEDULERS, SCHEDULERS
 from desktop_app.engine.denoise import denoise, denoised_estimate, skipped_steps
 from desktop_app.engine.schedulers import build_scheduler
 from tests.engine.test_oracle import NO_SAMPLE
@@ -17,8 +17,8 @@ from tests.engine.test_schedulers import TWICE, config
 
 CASES = [
     (key, kind, prediction_type)
-    for key, facts in SCHEDULERS.items()
-    for kind in facts.schedule_types
+    for key in DIFFUSION_SCHEDULERS
+    for kind in SCHEDULERS[key].schedule_types
     if kind in ("default", "karras", "beta")  # the others bring nothing new to the estimate
     for prediction_type in ("epsilon", "v_prediction", "sample")
     if prediction_type != "sample" or key not in NO_SAMPLE
@@ -184,7 +184,8 @@ def test_a_start_is_noised_as_the_first_step_taken_expects(key, kind, strength):
     (alpha, _, deviation), t = seen[0]
     assert deviation < 1e-4
     assert alpha == pytest.approx(float(alphas[int(t)] ** 0.5), abs=0.02 if kind in BETWEEN else 2e-3)
-    assert states[0].step == skipped_steps(STEPS, strength) + (0 if key in (*TWICE, "pndm") and len(states) > 1 else 1)
+    skipped = skipped_steps(lookup(key, kind), STEPS, strength)
+    assert states[0].step == skipped + (0 if key in (*TWICE, "pndm") and len(states) > 1 else 1)
     assert states[-1].step == STEPS
 
 
@@ -204,6 +205,9 @@ def test_a_start_at_strength_zero_takes_no_step():
     assert list(loop) == []
 
 
-@pytest.mark.parametrize(("steps", "strength", "skipped"), [(20, 0, 20), (20, 1, 0), (20, 0.7, 6), (3, 0.3, 3)])
-def test_skipped_steps(steps, strength, skipped):
-    assert skipped_steps(steps, strength) == skipped
+@pytest.mark.parametrize(
+    ("steps", "strength", "skipped", "in_flow"), [(20, 0, 20, 20), (20, 1, 0, 0), (20, 0.7, 6, 6), (3, 0.3, 3, 2)]
+)
+def test_skipped_steps(steps, strength, skipped, in_flow):
+    assert skipped_steps(lookup("ddim", "default"), steps, strength) == skipped
+    assert skipped_steps(build_scheduler("flow-euler", "default", {}, steps, "test"), steps, strength) == in_flow

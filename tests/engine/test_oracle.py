@@ -28,7 +28,7 @@ from diffusers import (
     UniPCMultistepScheduler,
 )
 
-from desktop_app.core.catalog import SCHEDULERS
+from desktop_app.core.catalog import DIFFUSION_SCHEDULERS, SCHEDULERS
 from desktop_app.core.result import RunRecord
 from desktop_app.engine.denoise import denoise
 from desktop_app.engine.engine import Engine
@@ -64,7 +64,7 @@ SPACINGS: dict[str, dict[str, Any]] = {
     "beta": {"use_beta_sigmas": True},
     "sgm-uniform": {"timestep_spacing": "trailing"},
 }
-CASES = [(key, kind) for key, facts in SCHEDULERS.items() for kind in facts.schedule_types]
+CASES = [(key, kind) for key in DIFFUSION_SCHEDULERS for kind in SCHEDULERS[key].schedule_types]
 MAIN_CASES = [(key, kind) for key, kind in CASES if kind in ("default", "karras")]
 """For what does not look at the noise levels."""
 NO_SAMPLE = ("euler-a", "dpm2", "dpm2-a", "pndm", "dpmpp-sde")

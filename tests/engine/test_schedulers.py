@@ -10,17 +10,17 @@ import pytest
 import torch
 
 from desktop_app.core import catalog
-from desktop_app.core.catalog import FAMILIES, SCHEDULERS
+from desktop_app.core.catalog import DIFFUSION_SCHEDULERS, FAMILIES, SCHEDULERS
 from desktop_app.core.errors import AppError, RequestError
 from desktop_app.engine import families, schedulers
 from desktop_app.engine.denoise import Denoised, denoise
 from desktop_app.engine.schedulers import build_scheduler
 
-CASES = [(key, kind) for key, facts in SCHEDULERS.items() for kind in facts.schedule_types]
+CASES = [(key, kind) for key in DIFFUSION_SCHEDULERS for kind in SCHEDULERS[key].schedule_types]
 TWICE = ("heun", "dpm2", "dpm2-a", "dpmpp-sde")
 """They evaluate twice in every step but the last."""
 SPACED = [(key, kind, "leading") for key, kind in CASES]
-SPACED += [(key, "default", spacing) for key in SCHEDULERS for spacing in ("linspace", "trailing")]
+SPACED += [(key, "default", spacing) for key in DIFFUSION_SCHEDULERS for spacing in ("linspace", "trailing")]
 
 
 def config(**changes: Any) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def test_facts_and_verbs_have_the_same_keys():
     assert set(families.FAMILIES) == set(FAMILIES)
 
 
-@pytest.mark.parametrize("key", SCHEDULERS)
+@pytest.mark.parametrize("key", [*DIFFUSION_SCHEDULERS, "flow-euler"])
 def test_schedule_types_are_those_the_class_knows(key):
     cls, _ = schedulers.SCHEDULERS[key]
     known = set(inspect.signature(cls).parameters)
@@ -60,7 +60,7 @@ def test_the_schedule_type_decides_even_against_the_model(key, kind):
             assert scheduler.config[f"use_{says}_sigmas"] == (kind == says)
 
 
-@pytest.mark.parametrize("key", SCHEDULERS)
+@pytest.mark.parametrize("key", DIFFUSION_SCHEDULERS)
 def test_the_models_own_schedule_is_kept(key):
     own = config(prediction_type="v_prediction", timestep_spacing="trailing", beta_end=0.02)
     kept = build_scheduler(key, "default", own, 4, "test").config
@@ -86,7 +86,7 @@ def test_every_allowed_number_of_steps_works(key, kind, spacing):
 
 
 @pytest.mark.parametrize("steps", [61, 103])  # diffusers rounds one timestep too many into these
-@pytest.mark.parametrize("key", [key for key in SCHEDULERS if SCHEDULERS[key].max_steps > 103])
+@pytest.mark.parametrize("key", [key for key in DIFFUSION_SCHEDULERS if SCHEDULERS[key].max_steps > 103])
 def test_trailing_spacing_takes_no_step_below_zero(key, steps):
     states = sample(key, "default", steps, timestep_spacing="trailing")
     assert len(states) == evaluations(key, steps)
@@ -130,7 +130,7 @@ def test_those_that_diffusers_has_not_written_for_models_that_predict_the_pictur
         build_scheduler(key, "default", config(prediction_type="sample"), 4, "Tiny")
 
 
-@pytest.mark.parametrize("key", SCHEDULERS)
+@pytest.mark.parametrize("key", DIFFUSION_SCHEDULERS)
 @pytest.mark.parametrize(
     "nonsense",
     [{"prediction_type": "guess"}, {"beta_schedule": "guess"}, {"num_train_timesteps": "many"}, {"beta_start": None}],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from desktop_app.engine.families.flux import Flux
 from desktop_app.engine.families.stable_diffusion import StableDiffusion
 from desktop_app.engine.families.stable_diffusion_xl import StableDiffusionXL
 from desktop_app.engine.families.stable_video_diffusion import StableVideoDiffusion
@@ -13,5 +14,7 @@ FAMILIES: dict[str, Load] = {
     "stable-diffusion-xl": StableDiffusionXL.load,
     "stable-video-diffusion": StableVideoDiffusion.load,
     "text-to-video": TextToVideo.load,
+    "flux-schnell": Flux.load,
+    "flux": Flux.load,
 }
 """How each is loaded. Motion adapters, which need a picture model first, are loaded by the shelf."""

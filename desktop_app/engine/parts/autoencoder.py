@@ -22,7 +22,7 @@ _OLD_ATTENTION = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", "
 
 @dataclass(frozen=True, slots=True)
 class Autoencoder:
-    """The autoencoder of one model. Latents are (n, channels, height / shrink, width / shrink), as the U-Net's."""
+    """The autoencoder of one model. Latents are (n, channels, height / shrink, width / shrink), as the denoiser's."""
 
     part: Part
     module: Any
@@ -30,7 +30,9 @@ class Autoencoder:
     shrink: int
     """Pixels per latent pixel, along each side."""
     scale: float
-    """The U-Net works on the autoencoder's latents times this, of about unit variance."""
+    """The denoiser works on the autoencoder's latents, less ``shift``, times this, of about unit variance."""
+    shift: float
+    """Mean of the autoencoder's latents; 0 where none is known."""
 
     @classmethod
     def empty(cls, folder: Path, name: str = "vae") -> Autoencoder:
@@ -38,9 +40,8 @@ class Autoencoder:
         part = Part(folder, name, "diffusion_pytorch_model")
         module = build_empty(part, AutoencoderKL.from_config)
         config = module.config
-        return cls(
-            part, module, config.latent_channels, 2 ** (len(config.block_out_channels) - 1), config.scaling_factor
-        )
+        shrink = 2 ** (len(config.block_out_channels) - 1)
+        return cls(part, module, config.latent_channels, shrink, config.scaling_factor, config.shift_factor or 0.0)
 
     def fill(self, reader: WeightReader, where: torch.device, dtype: torch.dtype) -> Iterator[Loading]:
         """Read the weights. Raises ``AppError``."""
@@ -54,7 +55,7 @@ class Autoencoder:
     @torch.inference_mode()
     def mean(self, pictures: Tensor) -> Tensor:
         """Mean latents of ``pictures``, (n, 3, height, width) in [-1, 1]."""
-        return self._distribution(pictures).mean.float() * self.scale
+        return (self._distribution(pictures).mean.float() - self.shift) * self.scale
 
     @torch.inference_mode()
     def draw(self, pictures: Tensor, generator: torch.Generator, together: int = 16) -> Tensor:
@@ -65,7 +66,7 @@ class Autoencoder:
         """
         moments = self._distribution(pictures).parameters
         drawn = [DiagonalGaussianDistribution(part).sample(generator) for part in moments.split(together)]
-        return self.scale * torch.cat(drawn).float()
+        return self.scale * (torch.cat(drawn).float() - self.shift)
 
     def _distribution(self, pictures: Tensor) -> DiagonalGaussianDistribution:
         pictures = pictures.to(next(self.module.parameters()).device, self.module.dtype)
@@ -74,7 +75,7 @@ class Autoencoder:
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
-        """Pictures (n, height, width, 3), uint8 on the CPU, of ``latents`` divided by the scale already.
+        """Pictures (n, height, width, 3), uint8 on the CPU, of ``latents`` without scale and shift.
 
         Raises ``ArithmeticError`` when they are not finite. An autoencoder that overflows in float16 is moved to
         float32 for good.

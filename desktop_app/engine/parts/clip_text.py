@@ -18,15 +18,7 @@ from desktop_app.core.messages import Message
 from desktop_app.core.request import GenerationRequest
 from desktop_app.engine.guidance import NONE, Conditioning
 from desktop_app.engine.loading import Part, WeightReader, build_empty, load_tokenizer
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """Token ids and attention mask, each (texts, tokens), and how many words of the texts were left out at most."""
-
-    ids: Tensor
-    mask: Tensor
-    words_cut: int
+from desktop_app.engine.parts.tokens import Tokens, read_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +89,7 @@ class ClipText:
 
     def tokens(self, text: str) -> Tokens:
         """Token ids of ``text``, cut at the encoder's limit. Markers such as "<|endoftext|>" are read as text."""
-        whole = self.tokenizer(
-            text, add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=True, verbose=False
-        )
-        room = self.max_tokens - 2
-        cut = text[whole["offset_mapping"][room][0] :] if len(whole["input_ids"]) > room else ""
-        padded = self.tokenizer(
-            text,
-            padding="max_length",
-            max_length=self.max_tokens,
-            truncation=True,
-            return_tensors="pt",
-            split_special_tokens=True,
-        )
-        return Tokens(padded.input_ids, padded.attention_mask, len(cut.split()))
+        return read_tokens(self.tokenizer, text, self.max_tokens, markers=2)
 
     @torch.inference_mode()
     def encode(self, texts: TokenisedTexts, dtype: torch.dtype) -> Conditioning:
