@@ -150,6 +150,10 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "There was not enough memory on {device} for this picture.",
         "Make it smaller, make fewer at once, or close other programs.",
     ),
+    "engine.tiled": (
+        "Memory was too short to decode the picture at once, so it was decoded in tiles.",
+        "Seams may differ a little. A smaller picture is decoded at once.",
+    ),
     "engine.memory-film": (
         "There was not enough memory on {device} for this film.",
         "Make it smaller or shorter, or close other programs.",

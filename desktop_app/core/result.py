@@ -24,6 +24,8 @@ class RunRecord:
     guidance_form: str
     """"batched", "two-pass" or "none" (guidance 1)."""
     threads: int
+    tiled: bool = False
+    """Decoded in tiles, because the whole did not fit into memory; seams can differ a little from the whole."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """Of safelight, torch, diffusers and transformers."""
 
@@ -35,7 +37,7 @@ class RunRecord:
         """Read what ``dataclasses.asdict`` gives. Raises ``KeyError``, ``TypeError`` or ``ValueError``."""
         texts = {name: str(data[name]) for name in ("device", "device_name", "dtype", "guidance_form")}
         versions = {str(name): str(version) for name, version in dict(data["versions"]).items()}
-        return cls(**texts, threads=int(data["threads"]), versions=versions)
+        return cls(**texts, threads=int(data["threads"]), tiled=bool(data.get("tiled", False)), versions=versions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -137,6 +137,7 @@ class Engine:
         model = yield from self._model(request, facts, device, stop)
         enlarger = (yield from self.shelf.enlarger(facts, device, lambda: check(stop))) if request.enlarge > 1 else None
         run = device.record(_guidance_form(request, frames_seen(request, start), facts, model, replay))
+        run = replace(run, tiled=replay is not None and replay.tiled)
         texts = model.tokenize(request, run.guidance_form)
         if replay is not None and (differs := _differences(replay, run)):
             yield Notice(Message("reproduce.differs", differs))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -13,11 +13,13 @@ from torch import Tensor
 
 from desktop_app.core.catalog import ModelFacts
 from desktop_app.core.control import StopSignal
-from desktop_app.core.events import Decoding, Denoising, Event, Picture
+from desktop_app.core.events import Decoding, Denoising, Event, Notice, Picture
+from desktop_app.core.messages import Message
 from desktop_app.core.request import EXTEND, GenerationRequest
 from desktop_app.core.result import Result, RunRecord
 from desktop_app.engine.chunks import in_chunks
 from desktop_app.engine.denoise import denoise, skipped_steps
+from desktop_app.engine.device import give_memory_back, ran_out_of_memory
 from desktop_app.engine.enlarger import Enlarger, enlarge
 from desktop_app.engine.guidance import Predict
 from desktop_app.engine.interrupt import check
@@ -92,8 +94,9 @@ def make_picture(job: Job, index: int) -> Iterator[Event]:
         if keeping:
             break
     yield Decoding(index)
-    pixels = _finish(job, latents)
-    result = Result(request=request, run=job.run, seconds=round(time.monotonic() - started, 3), steps_done=step)
+    decoded, run = yield from _decoded(job, latents)
+    pixels = _finish(job, decoded)
+    result = Result(request=request, run=run, seconds=round(time.monotonic() - started, 3), steps_done=step)
     yield Picture(index, as_frames(pixels), result)
 
 
@@ -119,10 +122,32 @@ def _set_up(job: Job, request: GenerationRequest, generator: torch.Generator) ->
     return _Setting(predict, model.start_noise(request, generator), start=latents)
 
 
-def _finish(job: Job, latents: Tensor) -> Tensor:
-    """The finished frames of ``latents``, (frames, height, width, 3) uint8 on the CPU."""
+def _decoded(job: Job, latents: Tensor) -> Generator[Event, None, tuple[Tensor, RunRecord]]:
+    """The frames of ``latents``, (frames, height, width, 3) uint8 on the CPU, and how they were made.
+
+    Decoded whole; where memory runs out, once more in tiles, frame by frame. A run that is repeated is decoded as it
+    was.
+    """
+    failed: Exception | None = None
+    if not job.run.tiled:
+        try:
+            return _frames(job, latents, job.model.decode_chunk), job.run
+        except (MemoryError, RuntimeError) as problem:
+            if not ran_out_of_memory(problem):
+                raise
+            failed = problem.with_traceback(None)  # the traceback holds on to the tensors
+        give_memory_back()
+    with job.model.tiles() as possible:
+        if failed is not None:
+            if not possible:
+                raise failed
+            yield Notice(Message("engine.tiled"))
+        return _frames(job, latents, 1), replace(job.run, tiled=possible)
+
+
+def _finish(job: Job, pixels: Tensor) -> Tensor:
+    """The finished frames of ``pixels``, the decoded ones; both (frames, height, width, 3) uint8 on the CPU."""
     request, model, start, film = job.request, job.model, job.start, job.facts.film
-    pixels = _decoded_film(job, latents) if request.is_film else model.decode(latents)
     if job.enlarger is not None:
         pixels = in_chunks(partial(enlarge, job.enlarger), pixels, 0, ENLARGE_CHUNK, job.stop)
     if start is not None and start.before is not None:
@@ -132,12 +157,17 @@ def _finish(job: Job, latents: Tensor) -> Tensor:
     return pixels
 
 
-def _decoded_film(job: Job, latents: Tensor) -> Tensor:
-    """The new frames of the film, without those that the model knew before them."""
+def _frames(job: Job, latents: Tensor, together: int) -> Tensor:
+    """Of a picture the only one; of a film the new ones, without those that the model knew before them.
+
+    So many frames are decoded ``together``, memory permitting.
+    """
+    if not job.request.is_film:
+        return job.model.decode(latents)
     film, new = job.facts.film, job.request.frames
     if film is None or not film.needs_start:  # a decoder that sees each frame by itself
         latents = latents[:, :, -new:]
-    frames = in_chunks(job.model.decode, latents, 2, job.model.decode_chunk, job.stop)[-new:]
+    frames = in_chunks(job.model.decode, latents, 2, together, job.stop)[-new:]
     goes_on = job.request.start_use == EXTEND  # from frames that are not held still with it
     if film is not None and film.steady and not job.request.motion_model and not goes_on:
         return steady(frames, film.steady)

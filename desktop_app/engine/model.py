@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -100,6 +101,10 @@ class Model(Protocol):
 
     def encode_pictures(self, pictures: Tensor) -> Tensor:
         """Mean latents (n, channels, height, width) of pictures (n, 3, height, width) in [-1, 1], each by itself."""
+        ...
+
+    def tiles(self) -> AbstractContextManager[bool]:
+        """While it is entered :meth:`decode` works in overlapping tiles; gives whether the model can."""
         ...
 
     def decode(self, latents: Tensor) -> Tensor:

@@ -146,6 +146,7 @@ class DetailsPanel(QWidget):
             (self.tr("Precision"), run.dtype),
             (self.tr("Guidance"), guidance.get(run.guidance_form, run.guidance_form)),
             (self.tr("Threads"), str(run.threads)),
+            *([(self.tr("Decoded"), self.tr("in tiles, because memory was short"))] if run.tiled else []),
             (self.tr("Versions"), versions),
         ]
 

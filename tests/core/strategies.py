@@ -38,6 +38,7 @@ runs = st.builds(
     dtype=texts,
     guidance_form=texts,
     threads=numbers,
+    tiled=st.booleans(),
     versions=st.dictionaries(texts, texts, max_size=3),
 )
 results = st.builds(

@@ -13,6 +13,7 @@ from diffusers import AutoencoderKL, StableDiffusionImg2ImgPipeline
 from PIL import Image
 
 from desktop_app.core.errors import AppError, RequestError
+from desktop_app.core.events import Notice
 from desktop_app.core.frames import Frames
 from desktop_app.core.result import RunRecord
 from desktop_app.engine.engine import Engine
@@ -101,3 +102,56 @@ def test_a_damaged_one_is_named(swapping, folder):
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(AppError, match="broken/diffusion_pytorch_model"):
         made(swapping, vae="broken")
+
+
+class ShortOnce:
+    """Decodes, but has no memory for anything larger than ``most`` latent pixels along a side."""
+
+    def __init__(self, module: Any, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[tuple[int, int]] = []
+        self._forward, self._most = module.decoder.forward, most
+        monkeypatch.setattr(module.decoder, "forward", self)
+
+    def __call__(self, latents: torch.Tensor, *rest: Any) -> torch.Tensor:
+        self.asked.append((latents.shape[-2], latents.shape[-1]))
+        if max(latents.shape[-2:]) > self._most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self._forward(latents, *rest)
+
+
+def tiled_by_diffusers(folder: Path, request: Any) -> numpy.ndarray:
+    pipeline = diffusers_pipeline(folder / "tiny")
+    pipeline.vae.enable_tiling()
+    picture = pipeline(request.prompt, width=request.width, height=request.height, **options(request)).images[0]
+    return numpy.asarray(picture)
+
+
+def test_where_memory_runs_out_a_picture_is_decoded_in_tiles_as_diffusers_does(swapping, folder, monkeypatch):
+    request = request_for(width=128, height=96)
+    whole = made(swapping, width=128, height=96)
+    module = next(reversed(swapping.shelf.models.values())).autoencoder.module
+    short = ShortOnce(module, SIZE // 8, monkeypatch)
+    events = run(swapping, request, replay=REPLAY)
+    assert short.asked[0] == (12, 16)
+    assert max(max(asked) for asked in short.asked[1:]) == SIZE // 8
+    assert [event.message.id for event in events if isinstance(event, Notice)].count("engine.tiled") == 1
+    picture = pictures(events)[0]
+    ours = numpy.frombuffer(picture.frames.data, numpy.uint8).reshape(picture.frames.shape)[0]
+    assert numpy.array_equal(ours, tiled_by_diffusers(folder, request))
+    assert not numpy.array_equal(ours, whole[0])
+    assert picture.result.run.tiled
+    monkeypatch.undo()
+    assert not module.use_tiling
+    again = pictures(run(swapping, request, replay=picture.result.run))[0]
+    assert again.frames == picture.frames, "a repeated run is decoded in tiles, memory or not"
+    assert not pictures(run(swapping, request, replay=REPLAY))[0].result.run.tiled
+
+
+def test_tiles_that_do_not_fit_either_are_not_tried_again(swapping, monkeypatch):
+    made(swapping)
+    module = next(reversed(swapping.shelf.models.values())).autoencoder.module
+    short = ShortOnce(module, 0, monkeypatch)
+    with pytest.raises(AppError, match="not enough memory"):
+        run(swapping, request_for(width=128), replay=REPLAY)
+    assert len(short.asked) == 2
+    assert not module.use_tiling

@@ -126,6 +126,17 @@ def test_latents_from_a_picture_equal_diffusers_bit_for_bit(pairs, name, strengt
     assert torch.equal(pairs[name].ours(request, picture), pairs[name].theirs(request, picture))
 
 
+def test_tiles_equal_diffusers(pairs):
+    pair, request = pairs["dev"], flow_request(width=128)
+    pair.pipeline.vae.enable_tiling()
+    theirs = pair.theirs(request, output_type="np")
+    pair.pipeline.vae.disable_tiling()
+    job = job_for(pair.folder, pair.model, request)
+    ours = made(replace(job, run=replace(job.run, tiled=True)))
+    assert torch.equal(ours, torch.from_numpy(theirs * 255).round().to(torch.uint8))
+    assert not torch.equal(ours, made(job))
+
+
 def test_the_oracle_can_tell_requests_apart(pairs):
     requests = [flow_request(scheduler=key, schedule_type=kind) for key, kind in CASES]
     requests += [flow_request(guidance_scale=1.0), flow_request(prompt="a boat"), flow_request(seed=8)]

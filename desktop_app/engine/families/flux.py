@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,9 @@ class Flux:
 
     def encode_pictures(self, pictures: Tensor) -> Tensor:
         return self.autoencoder.mean(pictures)
+
+    def tiles(self) -> AbstractContextManager[bool]:
+        return self.autoencoder.tiles()
 
     def decode(self, latents: Tensor) -> Tensor:
         return self.autoencoder.decode(latents / self.autoencoder.scale + self.autoencoder.shift)

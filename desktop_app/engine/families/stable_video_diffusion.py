@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -187,6 +188,10 @@ class StableVideoDiffusion:
     def encode_start(self, start: Tensor, generator: torch.Generator) -> Tensor:
         """Latents (1, channels, frames, height, width) of ``start``, (frames, 3, height, width) in [-1, 1]."""
         return (self.latent_scale * self._distribution(start).sample(generator)).transpose(0, 1)[None]
+
+    def tiles(self) -> AbstractContextManager[bool]:
+        """It cannot: diffusers' temporal decoder knows no tiles."""
+        return nullcontext(False)
 
     @torch.inference_mode()
     def encode_pictures(self, pictures: Tensor) -> Tensor:

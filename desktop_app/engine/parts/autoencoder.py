@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,15 @@ class Autoencoder:
         pictures = pictures.to(next(self.module.parameters()).device, self.module.dtype)
         moments = [self.module.encode(part).latent_dist.parameters for part in pictures.split(ENCODE_CHUNK)]
         return DiagonalGaussianDistribution(torch.cat(moments))
+
+    @contextmanager
+    def tiles(self) -> Iterator[bool]:
+        """While it is entered, :meth:`decode` works as diffusers' ``tiled_decode`` does. Gives True: it can."""
+        self.module.enable_tiling()
+        try:
+            yield True
+        finally:
+            self.module.disable_tiling()
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -82,6 +83,9 @@ class LatentDiffusion(Generic[T]):
         """One evaluation of the U-Net; float32 in and out, whatever its own dtype."""
         model_input = model_input.to(self.device.dtype)
         return self.unet(model_input, t, encoder_hidden_states=embeddings, return_dict=False)[0].float()
+
+    def tiles(self) -> AbstractContextManager[bool]:
+        return self.autoencoder.tiles()
 
     def encode_pictures(self, pictures: Tensor) -> Tensor:
         return self.autoencoder.mean(pictures)
