@@ -122,6 +122,7 @@ class MainWindow(QMainWindow):
         self._facts_changed()
         self._folding_changed()
         self._show_viewer()
+        self.prompt_panel.prompt.setFocus()
 
     # -- making
 

@@ -209,8 +209,8 @@ def test_a_damaged_index_is_named(content: bytes, tmp_path: Path) -> None:
 
 
 def test_an_unknown_family_is_named(tmp_path: Path) -> None:
-    folder = make_model(tmp_path / "big", index={"_class_name": "FluxPipeline"})
-    with pytest.raises(AppError, match="FluxPipeline") as caught:
+    folder = make_model(tmp_path / "big", index={"_class_name": "HologramPipeline"})
+    with pytest.raises(AppError, match="HologramPipeline") as caught:
         read_model_facts(folder)
     assert caught.value.message.id == "model.family"
 

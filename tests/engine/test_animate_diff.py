@@ -28,7 +28,7 @@ from desktop_app.engine.schedulers import build_scheduler
 from desktop_app.engine.start import as_input
 from desktop_app.engine.windows import smooth_weights
 from tests.engine.conftest import CPU, pictures, request_for, run
-from tests.engine.test_oracle import MAIN_CASES, NEGATIVE, ORACLE, PROMPT, SEED, STEPS, Pair
+from tests.engine.test_oracle import MAIN_CASES, NEGATIVE, ORACLE, PROMPT, SEED, STEPS, Pair, diffusers_scheduler
 from tests.tiny_models import SIZE, add_motion_adapter, loaded, tiny_model, tiny_motion_adapter, tiny_pipeline
 
 FRAMES = 5
@@ -45,13 +45,11 @@ class FilmPair(Pair):
         self.film = loaded(AnimateDiff.load(self.model, folder / "motion_adapter", FILM_FACTS, lambda: None))
 
     def theirs(self, key: str, kind: str, guidance_scale: float, **options: Any) -> torch.Tensor:
-        cls, changes = ORACLE[key]
-        karras = {"use_karras_sigmas": True} if kind == "karras" else {}
         pipeline_class = AnimateDiffVideoToVideoPipeline if "video" in options else AnimateDiffPipeline
         pipe = self.pipeline
         pipeline = pipeline_class(
             pipe.vae, pipe.text_encoder, pipe.tokenizer, pipe.unet, self.adapter,
-            cls.from_config(self.config, **changes, **karras),
+            diffusers_scheduler(key, kind, self.config, SEED),
         )  # fmt: skip
         pipeline.unet.requires_grad_(False)  # frozen like the others; the pipeline built it anew
         pipeline.set_progress_bar_config(disable=True)

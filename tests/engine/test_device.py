@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from desktop_app.engine import device
-from desktop_app.engine.device import find_device, nvidia_gpu, ran_out_of_memory, usable_cores
+from desktop_app.engine.device import _probe, find_device, nvidia_gpu, ran_out_of_memory, usable_cores
 
 
 def test_the_cpu_is_always_there(tmp_path):
@@ -65,7 +65,7 @@ def test_a_cache_that_cannot_be_written_does_no_harm(tmp_path):
 
 
 def test_the_probe_measures():
-    assert 0 < device._probe(torch.float32) < 5
+    assert 0 < _probe(torch.float32) < 5
 
 
 @pytest.mark.parametrize(

@@ -199,8 +199,8 @@ def test_a_tokenizer_of_another_model(folder):
 
 def test_a_kind_of_model_that_is_not_known(folder):
     index = json.loads((folder / "model_index.json").read_text())
-    (folder / "model_index.json").write_text(json.dumps({**index, "_class_name": "FluxPipeline"}))
-    with pytest.raises(AppError, match=r"cannot run yet \(FluxPipeline\)"):
+    (folder / "model_index.json").write_text(json.dumps({**index, "_class_name": "HologramPipeline"}))
+    with pytest.raises(AppError, match=r"cannot run yet \(HologramPipeline\)"):
         make(folder)
 
 

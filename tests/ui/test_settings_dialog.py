@@ -11,6 +11,9 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QSpinBox
 
 from desktop_app.core.settings import SETTINGS
 
+EDITED = [setting for setting in SETTINGS if not isinstance(setting.default, list)]
+"""The Models workspace is the editor of the lists."""
+
 
 @pytest.fixture
 def dialog(stand):
@@ -20,7 +23,7 @@ def dialog(stand):
 
 
 def test_every_setting_has_an_editor_that_shows_its_value(stand, dialog):
-    assert set(dialog.editors) == {setting.key for setting in SETTINGS}
+    assert set(dialog.editors) == {setting.key for setting in EDITED}
     assert dialog.editors["format"].currentData() == stand.settings.get("format")
     assert dialog.editors["quality"].value() == stand.settings.get("quality")
     assert dialog.editors["metadata"].isChecked() is stand.settings.get("metadata")
@@ -45,9 +48,10 @@ def test_every_editor_changes_its_setting_at_once_and_in_the_file(qtbot, stand, 
             QTest.keyClicks(editor, "somewhere-{seed}" if key == "file_name" else "/tmp/somewhere")
             QTest.keyClick(editor, Qt.Key.Key_Return)
             changed[key] = editor.text()
-    assert len(changed) == len(SETTINGS)
+    assert len(changed) == len(EDITED)
     assert {key: stand.settings.get(key) for key in changed} == changed
-    qtbot.waitUntil(lambda: stand.paths.settings.exists() and json.loads(stand.paths.settings.read_text()) == changed)
+    file = stand.paths.settings
+    qtbot.waitUntil(lambda: file.exists() and changed.items() <= json.loads(file.read_text()).items())
 
 
 def test_a_file_name_that_cannot_work_is_explained_and_not_taken(stand, dialog):
