@@ -13,6 +13,7 @@ from desktop_app.checkpoints.contents import Contents
 from desktop_app.checkpoints.identity import UNKNOWN, Identity
 from desktop_app.checkpoints.parts import missing_parts
 from desktop_app.checkpoints.safetensors_header import read_contents
+from desktop_app.checkpoints.weights_file import FileProblem
 
 INDEX, CONFIG = "model_index.json", "config.json"
 _PARTS = {
@@ -47,7 +48,6 @@ _CLASSES = {
     "HunyuanVideo": "hunyuan-video",
 }
 """Class of a pipeline without "Pipeline": architecture, for models of sizes that nobody published."""
-_NO_WEIGHTS = "has no weights that can be read (no .safetensors file)"
 
 
 def is_model_folder(path: Path) -> bool:
@@ -56,7 +56,7 @@ def is_model_folder(path: Path) -> bool:
 
 
 def identify_folder(path: Path) -> Identity:
-    """What the folder ``path`` is. Raises ``ValueError``, in plain words, if it cannot be used."""
+    """What the folder ``path`` is. Raises :class:`FileProblem` if it cannot be used."""
     if (path / INDEX).is_file():
         return _whole(path)
     return _one_part(path)
@@ -66,11 +66,11 @@ def _whole(path: Path) -> Identity:
     index = _read(path / INDEX)
     name = index.get("_class_name")
     if not isinstance(name, str):
-        raise ValueError(f"has a damaged {INDEX}")
+        raise FileProblem(path, "folder.index")
     found = {part: _contents(path / name) for name, part in _PARTS.items() if (path / name).is_dir()}
     parts = tuple(part for part, contents in found.items() if contents.tensors)
     if "denoiser" not in parts:
-        raise ValueError(_NO_WEIGHTS)
+        raise FileProblem(path, "folder.no-weights")
     denoiser = classify(path, found["denoiser"], 0)
     architecture = denoiser.architecture
     if architecture == UNKNOWN:
@@ -94,18 +94,18 @@ def _whole(path: Path) -> Identity:
 def _one_part(path: Path) -> Identity:
     contents = _contents(path)
     if not contents.tensors:
-        raise ValueError(_NO_WEIGHTS)
+        raise FileProblem(path, "folder.no-weights")
     return classify(path, contents, _size(path))
 
 
 def _contents(folder: Path) -> Contents:
-    """What all weights of one part hold. Raises ``ValueError`` that names the file that is wrong."""
+    """What all weights of one part hold. Raises :class:`FileProblem` that names the file that is wrong."""
     tensors = {}
     for file in _weights(folder):
         try:
             tensors.update(read_contents(file).tensors)
-        except ValueError as problem:
-            raise ValueError(f"is damaged: {folder.name}/{file.name} {problem}") from problem
+        except FileProblem as problem:
+            raise problem.within(folder) from problem
     return Contents(tensors)
 
 

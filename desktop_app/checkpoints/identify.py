@@ -8,6 +8,7 @@ from desktop_app.checkpoints.classify import classify
 from desktop_app.checkpoints.folders import identify_folder, is_model_folder
 from desktop_app.checkpoints.identity import Identity
 from desktop_app.checkpoints.safetensors_header import read_contents
+from desktop_app.checkpoints.weights_file import FileProblem, unreadable
 
 
 def identify(path: Path) -> Identity:
@@ -17,17 +18,15 @@ def identify(path: Path) -> Identity:
     """
     try:
         return _identify(path)
+    except FileProblem as problem:
+        return Identity(path, problem=problem.message)
     except OSError as problem:
-        return Identity(path, problem=f"cannot be read ({problem.strerror})")
-    except ValueError as problem:
-        return Identity(path, problem=str(problem))
+        return Identity(path, problem=unreadable(path, problem).message)
 
 
 def _identify(path: Path) -> Identity:
     if path.is_dir():
         if not is_model_folder(path):
-            raise ValueError(
-                "is a folder without model_index.json or config.json, so no model in the layout of diffusers"
-            )
+            raise FileProblem(path, "folder.no-model")
         return identify_folder(path)
     return classify(path, read_contents(path), path.stat().st_size)

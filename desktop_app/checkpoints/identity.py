@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from desktop_app.core.messages import Message
+
 UNKNOWN = "unknown"
 """An answer, for kind and architecture alike: better than a guess."""
 
@@ -85,5 +87,5 @@ class Identity:
     """Name that the file gives itself, if it does."""
     metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
     """What the file says of itself (``modelspec.*``, ``ss_*``); shapes win where the two disagree."""
-    problem: str = ""
-    """Why it cannot be used, in plain words that follow the file's name; "" if nothing is known against it."""
+    problem: Message | None = field(default=None, hash=False)
+    """Why it cannot be used; None if nothing is known against it."""

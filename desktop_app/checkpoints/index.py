@@ -15,8 +15,9 @@ from desktop_app.checkpoints.identify import identify
 from desktop_app.checkpoints.identity import Identity
 from desktop_app.checkpoints.scan import PART, PIPELINE
 from desktop_app.core.files import replace_file
+from desktop_app.core.messages import ENGLISH, Message
 
-VERSION = 1
+VERSION = 2
 """Another one whenever :func:`identify` would say something else of the same file."""
 _TUPLES = ("parts", "missing")
 _NAMES = {field.name for field in fields(Identity)} - {"path"}
@@ -74,7 +75,9 @@ def _stamp(path: Path) -> list[int] | None:
 
 def _plain(identity: Identity) -> dict[str, Any]:
     values = {name: getattr(identity, name) for name in _NAMES}
-    return values | {name: list(values[name]) for name in _TUPLES} | {"metadata": dict(identity.metadata)}
+    problem = identity.problem.to_json() if identity.problem else None
+    tuples = {name: list(values[name]) for name in _TUPLES}
+    return values | tuples | {"metadata": dict(identity.metadata), "problem": problem}
 
 
 def _identity(path: Path, entry: dict[str, Any]) -> Identity | None:
@@ -83,6 +86,10 @@ def _identity(path: Path, entry: dict[str, Any]) -> Identity | None:
     if not isinstance(values, dict) or set(values) != _NAMES:
         return None
     told: dict[str, Any] = {**values, **{name: tuple(values[name]) for name in _TUPLES}}
+    if told["problem"]:
+        told["problem"] = Message.from_json(told["problem"])
+        if told["problem"].id not in ENGLISH:
+            return None
     return Identity(path=path, **told)
 
 

@@ -9,11 +9,19 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from desktop_app.checkpoints.contents import Contents, Tensor
+from desktop_app.checkpoints.weights_file import (
+    MAX_HEADER,
+    MAX_TENSORS,
+    FileProblem,
+    clean,
+    open_weights,
+    shown,
+    unknown_file,
+)
 
-MAX_HEADER = 100 * 1024 * 1024
 BITS = {
     "BOOL": 8, "U8": 8, "I8": 8, "F8_E5M2": 8, "F8_E4M3": 8, "F8_E8M0": 8, "I16": 16, "U16": 16, "F16": 16, "BF16": 16,
     "I32": 32, "U32": 32, "F32": 32, "C64": 64, "F64": 64, "I64": 64, "U64": 64, "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6,
@@ -24,13 +32,18 @@ TORCH_NAMES = {
     "U32": "uint32", "F32": "float32", "C64": "complex64", "F64": "float64", "I64": "int64", "U64": "uint64",
     "F4": "float4_e2m1fn_x2", "F6_E2M3": "float6_e2m3", "F6_E3M2": "float6_e3m2",
 }  # fmt: skip
+_METADATA = "__metadata__"
+_MOST_MARKS = 10 * MAX_TENSORS
+"""Commas and brackets in a header; each tensor has eight of them and a few more for its axes."""
+_MOST_AXES = 32
+_LARGEST = 2**63
 
 
 def read_contents(path: Path) -> Contents:
-    """What a safetensors file holds. Raises ``ValueError``, in plain words, if anything is wrong with it."""
-    header = check_safetensors(path)
-    metadata = header.pop("__metadata__", {})
-    return Contents({name: _tensor(description) for name, description in header.items()}, metadata)
+    """What a safetensors file holds. Raises :class:`FileProblem` if anything is wrong with it."""
+    header = read_header(path)
+    metadata = {clean(name): clean(value) for name, value in header.pop(_METADATA, {}).items()}
+    return Contents({clean(name): _tensor(description) for name, description in header.items()}, metadata)
 
 
 def _tensor(description: dict[str, Any]) -> Tensor:
@@ -38,62 +51,115 @@ def _tensor(description: dict[str, Any]) -> Tensor:
     return Tensor(TORCH_NAMES[description["dtype"]], tuple(description["shape"]), end - begin)
 
 
+def check_safetensors(path: Path) -> None:
+    """Raise :class:`FileProblem`, a ``ValueError``, if anything is wrong with the file. Milliseconds."""
+    read_header(path)
+
+
 def read_header(path: Path) -> dict[str, Any]:
-    """Tensor descriptions of a safetensors file by name. Raises ``ValueError`` with what is wrong, in plain words."""
+    """Tensor descriptions of a safetensors file by name, as they stand in it, with ``__metadata__`` if it is there.
+
+    Raises :class:`FileProblem` unless each is complete and the tensors fill the file without gaps and overlaps.
+    """
+    with open_weights(path) as (file, size):
+        beginning = file.read(64)
+        length = _length(path, beginning, size)
+        file.seek(8)
+        header = _parse(path, file.read(length))
+    _check_metadata(path, header.get(_METADATA, {}))
+    spans = {name: _span(path, name, tensor) for name, tensor in header.items() if name != _METADATA}
+    whole = 8 + length + _end_of(path, spans)
+    if size < whole:
+        raise FileProblem(path, "file.cut-off", size=f"{size:,}", whole=f"{whole:,}")
+    if size > whole:
+        raise FileProblem(path, "file.too-long", extra=f"{size - whole:,}")
+    return header
+
+
+def is_safetensors(beginning: bytes) -> bool:
+    """Whether a file that starts so can be a safetensors file: a length below 4 GiB, and JSON if that is there yet."""
+    return beginning[4:8] == bytes(4) and beginning[8:9] in (b"{", b"")
+
+
+def _length(path: Path, beginning: bytes, size: int) -> int:
+    """Bytes of the header of a file of ``size`` bytes."""
+    if size < 8:
+        raise FileProblem(path, "file.short", size=size)
+    length = int.from_bytes(beginning[:8], "little")
+    if length <= min(MAX_HEADER, size - 8):
+        return length
+    if not is_safetensors(beginning):
+        raise unknown_file(path, beginning)
+    if length > MAX_HEADER:
+        raise FileProblem(path, "file.header-long", size=f"{length:,}", limit=f"{MAX_HEADER:,}")
+    raise FileProblem(path, "file.cut-off", size=f"{size:,}", whole=f"{8 + length:,}")
+
+
+def _parse(path: Path, text: bytes) -> dict[str, Any]:
+    if sum(map(text.count, (b",", b"[", b"{"))) > _MOST_MARKS:
+        raise FileProblem(path, "file.crowded")
+
+    def without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            raise FileProblem(path, "file.twice", name=shown(_twin(pairs)))
+        return found
+
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            prefix = file.read(8)
-            length = int.from_bytes(prefix, "little")
-            if size < 8:
-                raise ValueError(f"is only {size} bytes long")
-            if length > min(MAX_HEADER, size - 8):
-                raise ValueError(_what_it_is(prefix))
-            header = json.loads(file.read(length))
-    except OSError as problem:
-        raise ValueError(f"cannot be read ({problem.strerror})") from problem
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as problem:
-        raise ValueError("has a damaged header") from problem
+        header = json.loads(text, object_pairs_hook=without_twins, parse_constant=_no_number)
+    except FileProblem:
+        raise
+    except (ValueError, RecursionError) as problem:
+        raise FileProblem(path, "file.header") from problem
     if not isinstance(header, dict):
-        raise ValueError("has a damaged header")
+        raise FileProblem(path, "file.header")
     return header
 
 
-def _what_it_is(prefix: bytes) -> str:
-    """What a file is that begins with ``prefix`` where a header's length should stand."""
-    if prefix.lstrip()[:1] == b"<":
-        return "is a web page, not a model; the download probably asked to sign in"
-    if prefix.startswith(b"version "):
-        return "is a Git LFS pointer; the weights themselves were never downloaded"
-    return "is cut off, or is not a safetensors file"
+def _twin(pairs: list[tuple[str, Any]]) -> str:
+    seen: set[str] = set()
+    return next(name for name, _ in pairs if name in seen or seen.add(name))
 
 
-def check_safetensors(path: Path) -> dict[str, Any]:
-    """The header. Raises ``ValueError``, in plain words, unless every tensor is where it says and none is cut off."""
-    header = read_header(path)
-    begin = 8 + _header_length(path)
-    end = 0
-    for name, tensor in header.items():
-        if name != "__metadata__":
-            end = max(end, _tensor_end(name, tensor))
-    if path.stat().st_size < begin + end:
-        raise ValueError(f"is cut off: {path.stat().st_size:,} of {begin + end:,} bytes")
-    return header
+def _no_number(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number of JSON")
 
 
-def _header_length(path: Path) -> int:
-    with path.open("rb") as file:
-        return int.from_bytes(file.read(8), "little")
+def _check_metadata(path: Path, found: Any) -> None:
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise FileProblem(path, "file.metadata")
 
 
-def _tensor_end(name: str, tensor: Any) -> int:
-    """Offset of the first byte after the tensor's data; checks that its span fits its dtype and shape."""
+def _span(path: Path, name: str, tensor: Any) -> tuple[int, int]:
+    """Offsets of the tensor's first byte and of the one after its last; they must fit its dtype and shape."""
+    if not _is_complete(tensor):
+        raise FileProblem(path, "file.tensor", name=shown(name))
+    (begin, end), shape, dtype = tensor["data_offsets"], tensor["shape"], tensor["dtype"]
+    if dtype not in BITS:
+        raise FileProblem(path, "file.dtype", name=shown(name), dtype=shown(dtype))
+    need = math.prod(shape) * BITS[dtype]
+    if (end - begin) * 8 != need:
+        raise FileProblem(path, "file.tensor-size", name=shown(name), size=f"{end - begin:,}", need=f"{need / 8:,.0f}")
+    return begin, end
+
+
+def _is_complete(tensor: Any) -> bool:
+    """Whether a description has two offsets in order, a shape and a dtype, of numbers that a file can have."""
     try:
         begin, end = tensor["data_offsets"]
-        shape = tensor["shape"]
-        valid = 0 <= begin <= end and min(shape, default=0) >= 0
-        if valid and (end - begin) * 8 == math.prod(shape) * BITS[tensor["dtype"]]:
-            return end
+        shape, dtype = tensor["shape"], tensor["dtype"]
+        numbers = (begin, end, *shape)
     except (KeyError, TypeError, ValueError):
-        pass  # what is missing or no number is as wrong as what does not fit
-    raise ValueError(f"has a damaged header (at {name})")
+        return False
+    whole = all(type(number) is int and 0 <= number < _LARGEST for number in numbers)
+    return whole and begin <= end and len(shape) <= _MOST_AXES and isinstance(dtype, str)
+
+
+def _end_of(path: Path, spans: dict[str, tuple[int, int]]) -> int:
+    """Offset after the last tensor. Raises :class:`FileProblem` where tensors overlap or leave a gap."""
+    position = 0
+    for (begin, end), name in sorted((span, name) for name, span in spans.items()):
+        if begin != position:
+            raise FileProblem(path, "file.overlap" if begin < position else "file.gap", name=shown(name))
+        position = end
+    return position

@@ -11,6 +11,7 @@ from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, Identity
 from desktop_app.checkpoints.index import Index
 from desktop_app.checkpoints.scan import comfy_folders, display_name, model_files
 from desktop_app.core.errors import AppError, RequestError
+from desktop_app.core.messages import Message
 from desktop_app.core.paths import app_paths
 from desktop_app.core.settings import load_settings, save_settings
 
@@ -72,9 +73,14 @@ def _folders(path: Path) -> list[Path]:
         raise AppError("library.yaml", file=path.name, reason=str(problem)) from problem
 
 
+def problem_as_json(problem: Message | None) -> dict[str, str] | None:
+    """What is wrong with a file, for programs: its id and the sentences for people."""
+    return {"id": problem.id, "text": problem.text, "remedy": problem.remedy} if problem else None
+
+
 def _row(identity: Identity) -> tuple[str, str, str, str]:
     size = f"{identity.size / _GIB:.2f} GiB"
-    about = f"this file {identity.problem}" if identity.problem else ARCHITECTURES[identity.architecture]
+    about = identity.problem.text if identity.problem else ARCHITECTURES[identity.architecture]
     return display_name(identity.path), KINDS[identity.kind], size, about
 
 
@@ -89,5 +95,5 @@ def _as_json(identity: Identity) -> dict[str, object]:
         "parameters": identity.parameters,
         "bytes": identity.size,
         "missing": list(identity.missing),
-        "problem": identity.problem,
+        "problem": problem_as_json(identity.problem),
     }

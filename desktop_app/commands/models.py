@@ -41,7 +41,7 @@ def _inspect(options: argparse.Namespace) -> int:
         print(json.dumps(_as_json(identity), indent=2))
         return 1 if identity.problem else 0
     if identity.problem:
-        raise AppError("model.unusable", file=str(options.file), reason=identity.problem)
+        raise AppError(identity.problem.id, **identity.problem.values)
     rows = _rows(identity)
     width = max(map(len, rows)) + 2
     for name, value in rows.items():
@@ -51,7 +51,8 @@ def _inspect(options: argparse.Namespace) -> int:
 
 def _as_json(identity: Identity) -> dict[str, Any]:
     fields = {field.name: getattr(identity, field.name) for field in dataclasses.fields(identity)}
-    return {**fields, "path": str(identity.path), "metadata": dict(identity.metadata)}
+    problem = model_folders.problem_as_json(identity.problem)
+    return {**fields, "path": str(identity.path), "metadata": dict(identity.metadata), "problem": problem}
 
 
 def _rows(identity: Identity) -> dict[str, str]:

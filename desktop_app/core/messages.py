@@ -80,7 +80,6 @@ ENGLISH: dict[str, tuple[str, str]] = {
     "extend.nothing": ("There is no film to extend.", "Choose the film, or a picture, that should go on."),
     "extend.picture": ("Only a film can go on from a start picture or film.", "Choose “Film”."),
     # the library of models
-    "library.damaged": ("This file cannot be used: it {reason}.", "Download it again, or take it away."),
     "library.runs": ("Runs here: it needs about {need} GiB, and this machine has {have}.", ""),
     "library.runs-unknown": ("Safelight can use this model.", ""),
     "library.too-large": (
@@ -128,6 +127,65 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "The negative prompt is longer than this model reads: the last {words} words were left out.",
         "Say the most important things first.",
     ),
+    # files that are no weights, or damaged ones; each text begins with the file
+    "file.missing": ("{file} is not there.", "Look whether its folder was moved, or choose another file."),
+    "file.denied": ("{file} may not be read by you.", "Change its permissions, or copy it to a folder of your own."),
+    "file.unreadable": ("{file} cannot be read: {reason}.", "Check the disk or the connection that it lies on."),
+    "file.not-a-file": ("{file} is a folder or a device, not a file.", "Choose a file with weights."),
+    "file.empty": ("{file} is empty.", "The download never began; download it again."),
+    "file.short": ("{file} is only {size} bytes long.", "No model is as short; download it again."),
+    "file.web-page": (
+        "{file} is a web page, not a model.",
+        "The download probably asked to sign in: sign in with a browser and download it again.",
+    ),
+    "file.lfs": (
+        "{file} is a Git LFS pointer; the weights themselves were never downloaded.",
+        "Run “git lfs pull” in its folder, or download the file by itself.",
+    ),
+    "file.format": (
+        "{file} is a {format} file, not one with weights that Safelight reads.",
+        "If it is packed, unpack it; else take the same model as a .safetensors file.",
+    ),
+    "file.unknown": (
+        "{file} is no weights file that Safelight knows, or its beginning is damaged.",
+        "Download it again, or take the same model as a .safetensors file.",
+    ),
+    "file.cut-off": (
+        "{file} is cut off: {size} of {whole} bytes are there.",
+        "The download broke off; download it again.",
+    ),
+    "file.too-long": (
+        "{file} is damaged: {extra} bytes follow its last tensor.",
+        "Download it again.",
+    ),
+    "file.header-long": (
+        "{file} has a header of {size} bytes, more than the {limit} that are read.",
+        "No model needs as many; download it again.",
+    ),
+    "file.header": ("{file} has a damaged header.", "Download it again."),
+    "file.crowded": ("{file} describes more tensors than any model has.", "Download it again, or take it away."),
+    "file.metadata": ("{file} has a damaged header (its notes on itself are no texts).", "Download it again."),
+    "file.twice": ("{file} has a damaged header ({name} stands in it twice).", "Download it again."),
+    "file.tensor": ("{file} has a damaged header (at {name}).", "Download it again."),
+    "file.tensor-size": (
+        "{file} is damaged: {name} has {size} bytes, and its shape needs {need}.",
+        "Download it again.",
+    ),
+    "file.overlap": ("{file} is damaged: {name} lies where another tensor is.", "Download it again."),
+    "file.gap": ("{file} is damaged: there is a gap before {name}.", "Download it again."),
+    "file.dtype": (
+        "{file} holds {name} in the number format {dtype}, which Safelight does not know.",
+        "Take the same model in another number format.",
+    ),
+    "folder.no-model": (
+        "{file} is a folder without model_index.json or config.json, so no model in the layout of diffusers.",
+        "Choose the folder that has one of them, or a file.",
+    ),
+    "folder.index": ("{file} has a damaged model_index.json.", "Download it again."),
+    "folder.no-weights": (
+        "{file} has no weights that can be read (no .safetensors file).",
+        "Download the folder again, with its .safetensors files.",
+    ),
     # models
     "model.unknown": ("There is no model called “{value}”.", "Known here: {known}."),
     "model.none": ("No model was found.", "Reinstall Safelight to get its own model back."),
@@ -139,7 +197,6 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "The model {model} is damaged: {file} {reason}.",
         "Reinstall Safelight, or copy the model folder again.",
     ),
-    "model.unusable": ("{file} {reason}.", "Choose another file, or download it again."),
     "model.facts": ("The facts file {file} cannot be used: {reason}.", "Mend the file, or take it away."),
     "model.family": (
         "The model {model} is of a kind Safelight cannot run yet ({kind}).",

@@ -17,7 +17,7 @@ def verdict(identity: Identity, usable: bool, memory: int) -> tuple[bool, Messag
     ``usable`` says whether the program offers it as a model; ``memory`` is this machine's in bytes.
     """
     if identity.problem:
-        return False, Message("library.damaged", {"reason": identity.problem})
+        return False, identity.problem
     if usable:
         need = weight_bytes(identity, "float16") / GIB * _BESIDE
         values = {"need": f"{need:.1f}", "have": f"{memory / GIB:.1f}"}

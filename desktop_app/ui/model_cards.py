@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication, QLocale, QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt
+from PySide6.QtCore import QLocale, QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPainterPath, QPixmap
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
@@ -11,6 +11,7 @@ from desktop_app.studio.model_library import LibraryItem, ModelLibrary
 from desktop_app.ui import theme
 from desktop_app.ui.icons import paint_icon
 from desktop_app.ui.thumbnails import Thumbnails
+from desktop_app.ui.translate import translated
 
 SIDE = 48
 """Of a preview picture, in px."""
@@ -21,7 +22,7 @@ def what_it_is(item: LibraryItem) -> str:
     """Architecture and kind in one line, as far as they are known, or what is wrong with it."""
     identity = item.identity
     if identity.problem:
-        return QCoreApplication.translate("models", "This file {problem}").format(problem=identity.problem)
+        return translated(identity.problem)[0]
     known = [ARCHITECTURES[identity.architecture]] if identity.architecture != UNKNOWN else []
     return " · ".join([*known, KINDS[identity.kind]])
 

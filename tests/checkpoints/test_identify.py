@@ -146,9 +146,10 @@ def test_what_cannot_be_used_is_said_in_words(tmp_path: Path) -> None:
         "nothing": "is a folder without",
         "empty": "has no weights",
         "damaged": "has a damaged model_index.json",
-        "cut": "is damaged: unet/a.safetensors is only 3 bytes long",
-        "missing.safetensors": "cannot be read",
+        "cut": "unet/a.safetensors is only 3 bytes long",
+        "missing.safetensors": "is not there",
     }.items():
         identity = identify(tmp_path / name)
-        assert words in identity.problem
+        assert identity.problem
+        assert words in identity.problem.text
         assert identity.kind == UNKNOWN

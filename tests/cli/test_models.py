@@ -43,16 +43,16 @@ def test_a_program_reads_json(checkpoint: Path, capsys: pytest.CaptureFixture[st
     assert told["architecture"] == "sdxl"
     assert told["parameters"] == identity.parameters
     assert told["metadata"] == identity.metadata
-    assert told["problem"] == ""
+    assert told["problem"] is None
 
 
 def test_what_cannot_be_used_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = tmp_path / "page.safetensors"
     page.write_text("<html>Sign in</html>")
     assert main(["models", "inspect", str(page)]) == 1
-    assert f"{page} is a web page, not a model" in capsys.readouterr().err
+    assert "page.safetensors is a web page, not a model" in capsys.readouterr().err
     assert main(["models", "inspect", str(page), "--json"]) == 1
-    assert "web page" in json.loads(capsys.readouterr().out)["problem"]
+    assert json.loads(capsys.readouterr().out)["problem"]["id"] == "file.web-page"
 
 
 def test_models_alone_says_what_it_can_do(capsys: pytest.CaptureFixture[str]) -> None:

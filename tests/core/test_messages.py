@@ -14,7 +14,7 @@ from desktop_app.core.errors import AppError
 from desktop_app.core.messages import ENGLISH, Message
 
 SOURCES = sorted(Path(desktop_app.__file__).parent.rglob("*.py"))
-SPEAKERS = ("AppError", "RequestError", "Message")
+SPEAKERS = ("AppError", "RequestError", "Message", "FileProblem")
 
 
 def placeholders(id: str) -> set[str]:
@@ -28,15 +28,15 @@ def uses() -> Iterator[tuple[str, str, set[str] | None]]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call) or getattr(node.func, "id", "") not in SPEAKERS or not node.args:
                 continue
-            first = node.args[0]
-            if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                yield f"{path.name}:{node.lineno}", first.value, _names(node)
+            for argument in node.args[:2]:  # of a FileProblem the file stands first
+                if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+                    yield f"{path.name}:{node.lineno}", argument.value, _names(node)
 
 
 def _names(call: ast.Call) -> set[str] | None:
-    if getattr(call.func, "id", "") != "Message":
+    if (speaker := getattr(call.func, "id", "")) != "Message":
         names = [keyword.arg for keyword in call.keywords]
-        return None if None in names else {str(name) for name in names}
+        return None if None in names else {*map(str, names), *(["file"] if speaker == "FileProblem" else [])}
     if len(call.args) == 1:
         return set()
     values = call.args[1]
@@ -67,6 +67,13 @@ def test_every_message_can_be_said_and_is_well_formed(id: str) -> None:
     assert "{" not in str(message)
     assert "!" not in str(message)
     assert message.text[0].isupper() or message.text[0] == "7"
+
+
+@pytest.mark.parametrize("id", [id for id in ENGLISH if id.startswith(("file.", "folder."))])
+def test_what_is_wrong_with_a_file_begins_with_its_name_and_has_a_remedy(id: str) -> None:
+    text, remedy = ENGLISH[id]
+    assert text.startswith("{file} ")
+    assert remedy
 
 
 def test_every_message_is_said_somewhere() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from desktop_app.checkpoints.identity import Identity
+from desktop_app.core.messages import Message
 from desktop_app.studio.model_verdict import GIB, verdict
 
 
@@ -20,7 +21,7 @@ from desktop_app.studio.model_verdict import GIB, verdict
         ({"kind": "checkpoint", "missing": ("vae",)}, False, False, "library.missing"),
         ({"kind": "lora"}, False, False, "library.part"),
         ({}, False, False, "library.unknown"),
-        ({"kind": "checkpoint", "problem": "is cut off"}, True, False, "library.damaged"),
+        ({"kind": "checkpoint", "problem": Message("file.empty", {"file": "x"})}, True, False, "file.empty"),
     ],
 )
 def test_verdicts(facts: dict, usable: bool, runs: bool, id: str) -> None:

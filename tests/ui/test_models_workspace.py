@@ -132,7 +132,7 @@ def test_details_tell_what_is_known(stand, workspace, qtbot):
 def test_a_damaged_file_is_named_with_a_remedy(stand, workspace):
     choose(stand, workspace, "page")
     assert "is a web page, not a model" in workspace.details.verdict.text()
-    assert "Download it again" in workspace.details.verdict.text()
+    assert "download it again" in workspace.details.verdict.text()
 
 
 def test_the_chosen_model_stays_chosen_while_the_list_changes(stand, workspace):
