@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtWidgets import QApplication
 
 import desktop_app
+from desktop_app.core import network
 from desktop_app.core.frames import Frames
 from desktop_app.core.paths import APP, AppPaths, app_paths
 from desktop_app.core.result import Result
@@ -76,6 +77,7 @@ class Program(QObject):
         self.paths = paths
         self.background = Background(self)
         self.settings = SettingsStore(paths.settings, self.background, self)
+        network.set_offline(self.settings.get("offline"))
         self.models = ModelList(self._model_folders, self.background, self)
         self.library = ModelLibrary(self._model_folders, paths.model_index, self)
         self.draft = Draft(self.models, paths.session, self.background, self)
@@ -140,6 +142,8 @@ class Program(QObject):
         match key:
             case "theme":
                 apply_theme(application(), self.settings.get("theme"))
+            case "offline":
+                network.set_offline(self.settings.get("offline"))
             case "output_folder":
                 self.pictures.refresh()
             case "model_folders":

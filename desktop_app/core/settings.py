@@ -102,6 +102,12 @@ SETTINGS: tuple[Setting, ...] = (
         "What computes the pictures. Automatic takes the graphics card where there is one.",
         choices=(("auto", "Automatic"), ("cuda", "NVIDIA graphics card"), ("mps", "Apple graphics"), ("cpu", "CPU")),
     ),
+    Setting(
+        "offline",
+        False,
+        "Offline",
+        "Forbids every connection. Without it, only what you download or look up makes one.",
+    ),
     Setting("preview", True, "Live preview", "Show the picture while it comes out of the noise."),
     Setting(
         "idle_minutes",

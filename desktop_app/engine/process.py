@@ -20,6 +20,7 @@ import threading
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from desktop_app.core import network
 from desktop_app.core.control import StopSignal
 from desktop_app.core.errors import AppError
 from desktop_app.core.events import Event, Failed, Picture
@@ -57,6 +58,7 @@ def main() -> None:
     faulthandler.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal is the window's business
     _lower_priority()
+    network.set_offline(True)  # for good: whatever is downloaded, the window does it
     inbox, outbox = Inbox(sys.stdin.buffer), _private_stdout()
 
     from desktop_app.engine.engine import Engine  # seconds of imports, while stops and the end are already heard
