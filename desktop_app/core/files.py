@@ -105,8 +105,9 @@ def place_folder(temporary: Path, path: Path, *, number: bool = True) -> Path:
 
     With ``number=False`` a taken name raises ``FileExistsError``. Its files are flushed to the disk first.
     """
-    for file in temporary.iterdir():
-        _sync(file)
+    for file in temporary.rglob("*"):
+        if file.is_file():
+            _sync(file)
     for candidate in _candidates(path):
         try:
             candidate.mkdir()

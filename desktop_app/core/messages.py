@@ -243,6 +243,90 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "This picture was made with {then}; this machine has {now}, so it may differ a little.",
         "",
     ),
+    # downloads
+    "download.link": (
+        "This is neither a repository nor a link: {link}.",
+        "Name a repository of Hugging Face as owner/name, or paste a link that begins with https://.",
+    ),
+    "download.no-model": (
+        "This is not the page of a model: {link}.",
+        "Paste the link of the model itself, or of one of its files.",
+    ),
+    "download.name": ("The server calls a file “{name}”, which is no safe name.", "Download it with a browser."),
+    "download.ask": ("There is nobody here to ask.", "Say --yes to download it without a question."),
+    "download.offline": (
+        "Connections are switched off.",
+        "Switch “Offline” off in Settings, then try again.",
+    ),
+    "download.certificate": (
+        "The server {host} did not prove who it is.",
+        "Check the clock of this machine, and whether a proxy stands between.",
+    ),
+    "download.broken": (
+        "The connection to {host} failed again and again.",
+        "Check the network, then go on; what has come so far is kept.",
+    ),
+    "download.answer": ("The server {host} gave an answer that makes no sense.", "Try again later."),
+    "download.redirect": ("The server {host} leads to nowhere, or off the secure web.", "Use another link."),
+    "download.too-many": (
+        "The server {host} asks for a pause: there were too many requests.",
+        "Go on in some minutes; what has come so far is kept.",
+    ),
+    "download.server": (
+        "The server {host} is in trouble (status {status}).",
+        "Go on later; what has come so far is kept.",
+    ),
+    "download.gated": (
+        "The owner of this model on {host} wants your agreement first.",
+        "Open its page, sign in and agree; then enter a token of your account and try again.",
+    ),
+    "download.sign-in": (
+        "The server {host} wants to know who asks.",
+        "Create a token in your account there, enter it and try again.",
+    ),
+    "download.forbidden": (
+        "The server {host} does not give this file to you.",
+        "Check on its page whether your account may have it, and whether the token may read.",
+    ),
+    "download.no-repository": (
+        "There is no repository at {link}, or it is private.",
+        "Check the spelling, or enter a token of an account that may see it.",
+    ),
+    "download.not-found": ("There is nothing at {link}.", "Check the link; the file may have moved."),
+    "download.refused": ("The server {host} refused the request (status {status}).", "Use another link."),
+    "download.nothing": (
+        "There are no weights in {title}.",
+        "Look on its page for the model that it belongs to.",
+    ),
+    "download.which": ("There are several files in {title}.", "Choose one (on the command line with --file): {known}."),
+    "download.no-file": ("There is no file “{name}” in {title}.", "Known here: {known}."),
+    "download.web-page": (
+        "The server sent a web page instead of {file}.",
+        "The link may want you to sign in. Open it in a browser, or use the link of the file itself.",
+    ),
+    "download.pointer": (
+        "The server sent a Git LFS pointer instead of {file}.",
+        "Use the download link of the file.",
+    ),
+    "download.not-weights": ("What the server sent as {file} is not such a file.", "Use another link."),
+    "download.size": (
+        "{file} should have {told} bytes, but the server says {found}.",
+        "It may have been replaced just now; look it up again.",
+    ),
+    "download.digest": (
+        "{file} came damaged: its digest is not the one that the site names.",
+        "It was thrown away. Download it again.",
+    ),
+    "download.damaged": ("{file} came damaged: it {reason}.", "It was thrown away. Use another link."),
+    "download.disk": (
+        "There is no room in {folder}: {need} are missing, and {free} are free.",
+        "Free some space, or choose another folder.",
+    ),
+    "download.full": (
+        "The disk is full: {folder}.",
+        "Free some space, then go on; what has come so far is kept.",
+    ),
+    "download.folder": ("Nothing can be written to {folder}: {reason}.", "Choose another folder."),
     # files
     "save.folder": (
         "Pictures cannot be written to {folder}: {reason}.",

@@ -62,6 +62,11 @@ class AppPaths:
         return self.cache / "models.json"
 
     @property
+    def tokens(self) -> Path:
+        """Tokens of sites, where the system has no keyring; for its owner alone."""
+        return self.data / "tokens.json"
+
+    @property
     def log(self) -> Path:
         return self.data / "logs" / "safelight.log"
 

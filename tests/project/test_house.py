@@ -42,11 +42,14 @@ def test_the_contracts_between_rooms_hold() -> None:
 @pytest.mark.parametrize(
     ("rooms", "forbidden"),
     [
-        (("core", "prompt", "checkpoints", "export", "engine", "commands", "cli.py"), ("PySide6", "shiboken6")),
+        (
+            ("core", "prompt", "checkpoints", "export", "download", "engine", "commands", "cli.py"),
+            ("PySide6", "shiboken6"),
+        ),
         (("studio",), ("PySide6.QtWidgets", "PySide6.QtGui.QPixmap")),
         (("studio", "ui"), ("desktop_app.engine",)),
         (
-            ("core", "prompt", "checkpoints", "export", "studio", "ui", "commands", "cli.py", "app.py"),
+            ("core", "prompt", "checkpoints", "export", "download", "studio", "ui", "commands", "cli.py", "app.py"),
             ("torch", "diffusers", "transformers", "accelerate", "safetensors"),
         ),
     ],

@@ -1,0 +1,93 @@
+"""The folder in which a download grows, hidden beside where it will be, and what is remembered between starts.
+
+``.<name>.part/`` holds ``download.json`` and ``files/``; a file that is not whole ends in ``.part``.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from desktop_app.core.errors import AppError
+from desktop_app.core.files import replace_file
+from desktop_app.download.offer import Choice, choice_from_json, choice_to_json
+
+VERSION = 1
+_STATE, _FILES = "download.json", "files"
+
+
+@dataclass(slots=True)
+class Work:
+    """One unfinished download. ``folder`` is the hidden one; its parent is where the result goes."""
+
+    folder: Path
+    choice: Choice
+    link: str
+    """Leads to the offer again."""
+    title: str
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    validators: dict[str, str] = field(default_factory=dict)
+    """By path: what the server called the version of a file that has begun; only files without a digest need it."""
+
+    def path(self, name: str) -> Path:
+        """Where the file ``name`` of the choice grows."""
+        return self.folder / _FILES / name
+
+    @property
+    def files(self) -> Path:
+        return self.folder / _FILES
+
+    def part(self, name: str) -> Path:
+        """``path(name)`` while it is not whole."""
+        whole = self.path(name)
+        return whole.with_name(f"{whole.name}.part")
+
+    def have(self, name: str) -> int:
+        """Bytes of a file that are here."""
+        return next((path.stat().st_size for path in (self.path(name), self.part(name)) if path.is_file()), 0)
+
+    def save(self) -> None:
+        """Raises ``OSError``. The folder is for its owner alone: an address may hold a secret."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.files.mkdir(exist_ok=True)
+        state = {
+            "version": VERSION,
+            "link": self.link,
+            "title": self.title,
+            "choice": choice_to_json(self.choice),
+            "notes": dict(self.notes),
+            "validators": self.validators,
+        }
+        replace_file(self.folder / _STATE, json.dumps(state, indent=1).encode())
+
+    def discard(self) -> None:
+        """Throw away all that has come so far."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def begin(to: Path, choice: Choice, *, link: str, title: str, notes: Mapping[str, Any]) -> Work:
+    """The work on ``choice`` in the folder ``to``: the one that was begun before, or a new one. Not saved yet."""
+    for number in range(1, 1000):
+        folder = to / (f".{choice.name}.part" if number == 1 else f".{choice.name}-{number}.part")
+        before = read_work(folder)
+        if before is not None and before.choice.same_as(choice):
+            return Work(folder, choice, link, title, notes, before.validators)
+        if before is None and not folder.exists():
+            return Work(folder, choice, link, title, notes)
+    raise AppError("download.folder", folder=str(to), reason="too many unfinished downloads of one name")
+
+
+def read_work(folder: Path) -> Work | None:
+    """What was begun in the hidden ``folder``; None if nothing was, or nobody can read what."""
+    try:
+        state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
+        if state["version"] != VERSION:
+            return None
+        choice = choice_from_json(state["choice"])
+        return Work(folder, choice, state["link"], state["title"], dict(state["notes"]), dict(state["validators"]))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, AppError):
+        return None
