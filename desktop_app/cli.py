@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, module, about in (
         ("generate", generate, "make pictures without a window"),
         ("film", film, "make films without a window"),
-        ("models", models, "say what model files are, without loading them"),
+        ("models", models, "say what model files are, without loading them; download others"),
         ("doctor", doctor, "say what is installed, what is missing, and how to get it"),
         ("launcher", launcher, "put an entry to double-click on the desktop and in the menu"),
     ):

@@ -1,4 +1,4 @@
-"""``models``: what model files are, without loading them, and where they are looked for."""
+"""``models``: what model files are, without loading them, where they are looked for, and where they come from."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from desktop_app.checkpoints.forecast import weight_bytes
 from desktop_app.checkpoints.identify import identify
 from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, PARTS, Identity
-from desktop_app.commands import model_folders
+from desktop_app.commands import model_downloads, model_folders
 from desktop_app.core.errors import AppError
 
 _PREDICTIONS = {"epsilon": "noise (epsilon)", "v_prediction": "velocity (v-prediction)", "flow": "flow"}
@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     inspect.add_argument("--json", action="store_true", help="print everything as JSON")
     inspect.set_defaults(models=_inspect)
     model_folders.add_arguments(commands)
+    model_downloads.add_arguments(commands)
 
 
 def run(options: argparse.Namespace) -> int:
