@@ -25,6 +25,19 @@ SCHEDULE_TYPES: dict[str, tuple[str, str]] = {
 _SPACINGS = tuple(SCHEDULE_TYPES)
 
 
+PLAIN, A1111, COMFY, INVOKE = "plain", "a1111", "comfy", "invoke"
+PROMPT_DIALECTS: dict[str, tuple[str, str]] = {
+    PLAIN: ("Plain text", "Every word counts the same; brackets are text."),
+    A1111: (
+        "Automatic1111",
+        "(word:1.2) and (word) weigh more, [word] less; BREAK, [from:to:0.5] and [one|other]. Forge reads the same.",
+    ),
+    COMFY: ("ComfyUI", "(word:1.2) and (word) weigh more, (word:0.8) less."),
+    INVOKE: ("InvokeAI", "word++ and (words)1.3 weigh more, word-- and (words)0.8 less."),
+}
+"""How a prompt is read: (label, what it understands), by key. In each but old recipes <lora:name:weight> is read."""
+
+
 @dataclass(frozen=True, slots=True)
 class SchedulerFacts:
     """What a person may know of one scheduler (sampler)."""
