@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from desktop_app.core.catalog import SCHEDULE_TYPES, SCHEDULERS, ModelFacts
+from desktop_app.core.catalog import PROMPT_DIALECTS, SCHEDULE_TYPES, SCHEDULERS, ModelFacts
 from desktop_app.core.errors import RequestError
 from desktop_app.core.request import VARY, GenerationRequest, default_request
 from desktop_app.core.settings import BY_KEY
@@ -29,6 +29,9 @@ def add_common_arguments(parser: argparse.ArgumentParser, kind: str) -> None:
         "--schedule-type", metavar="TYPE", help=f"where the scheduler has it, one of: {', '.join(SCHEDULE_TYPES)}"
     )
     parser.add_argument("--clip-skip", type=int, metavar="N", help="layer of the text encoder from its last one, 1")
+    parser.add_argument(
+        "--prompt-dialect", metavar="NAME", help=f"how brackets are read, one of: {', '.join(PROMPT_DIALECTS)}"
+    )
     parser.add_argument("--vae", metavar="NAME", help="an autoencoder in the models folder instead of the model's own")
     parser.add_argument(
         "--strength",
@@ -70,6 +73,7 @@ def requested(options: argparse.Namespace, facts: ModelFacts, kind: str, own: Ma
         "scheduler": options.scheduler and _scheduler_key(options.scheduler),
         "schedule_type": options.schedule_type,
         "clip_skip": options.clip_skip,
+        "prompt_dialect": options.prompt_dialect,
         "vae": options.vae,
         "strength": options.strength,
         **own,

@@ -114,6 +114,7 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "The recipe was written for prompt syntax {value}, which this version does not know.",
         "Update Safelight to use it.",
     ),
+    "prompt-dialect.unknown": ("There is no prompt dialect called “{value}”.", "Known here: {known}."),
     "request.version": (
         "The recipe has version {value}; this program reads up to {known}.",
         "Update Safelight to use it.",

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from desktop_app.core.catalog import FILM, KINDS, PICTURE, SCHEDULERS, ModelFacts
+from desktop_app.core.catalog import A1111, FILM, KINDS, PICTURE, PLAIN, PROMPT_DIALECTS, SCHEDULERS, ModelFacts
 from desktop_app.core.errors import AppError, RequestError
 
 VERSION = 1
-PROMPT_SYNTAX = 0
-"""0: the prompt is literal text. Later syntaxes (emphasis, schedules) get numbers of their own."""
+PROMPT_SYNTAX = 1
+"""Version of how prompts are read. 0, of old recipes: literal text. 1: as ``prompt_dialect`` says."""
 
 RANDOM_SEED = -1
 MAX_SEED = 2**63 - 1
@@ -88,7 +88,10 @@ class GenerationRequest:
     """One of :data:`START_USES`."""
     strength: float = 0.7
     """Share of the noise that ``start`` gets, and of the steps that are taken: 0 keeps it, 1 forgets it."""
-    prompt_syntax: int = PROMPT_SYNTAX
+    prompt_syntax: int = 0
+    """At most :data:`PROMPT_SYNTAX`, so that what an earlier version made can be made again."""
+    prompt_dialect: str = PLAIN
+    """One of :data:`desktop_app.core.catalog.PROMPT_DIALECTS`; counts from syntax 1 on."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "prompt", clean_text(self.prompt))
@@ -97,6 +100,11 @@ class GenerationRequest:
     @property
     def is_film(self) -> bool:
         return self.kind == FILM
+
+    @property
+    def dialect(self) -> str:
+        """How the texts are read."""
+        return self.prompt_dialect if self.prompt_syntax else PLAIN
 
     @property
     def size(self) -> tuple[int, int]:
@@ -166,6 +174,8 @@ def default_request(facts: ModelFacts) -> GenerationRequest:
         frames=facts.film.frames if facts.film else FRAMES,
         fps=facts.film.fps if facts.film else FPS,
         motion_model=facts.motion_models[0] if facts.motion_models else "",
+        prompt_syntax=PROMPT_SYNTAX,
+        prompt_dialect=A1111,
     )
 
 
@@ -186,8 +196,11 @@ def problems(request: GenerationRequest, facts: ModelFacts) -> list[AppError]:
         found.append(RequestError("vae.unknown", value=request.vae, model=facts.name, known=known))
     if request.enlarge not in (1, facts.enlarge):
         found.append(_enlarge_problem(request.enlarge, facts))
-    if request.prompt_syntax != PROMPT_SYNTAX:
+    if not 0 <= request.prompt_syntax <= PROMPT_SYNTAX:
         found.append(RequestError("request.syntax", value=request.prompt_syntax))
+    if request.prompt_dialect not in PROMPT_DIALECTS:
+        known = ", ".join(PROMPT_DIALECTS)
+        found.append(RequestError("prompt-dialect.unknown", value=request.prompt_dialect, known=known))
     return found
 
 

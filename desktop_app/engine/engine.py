@@ -34,6 +34,7 @@ from desktop_app.engine.parts.latent_diffusion import LatentDiffusion
 from desktop_app.engine.preview import Previewer, fitted_factors
 from desktop_app.engine.shelf import Shelf
 from desktop_app.engine.start import as_frames, as_pixels, read_start
+from desktop_app.prompt.reading import read_request
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -138,16 +139,19 @@ class Engine:
         enlarger = (yield from self.shelf.enlarger(facts, device, lambda: check(stop))) if request.enlarge > 1 else None
         run = device.record(_guidance_form(request, frames_seen(request, start), facts, model, replay))
         run = replace(run, tiled=replay is not None and replay.tiled)
-        texts = model.tokenize(request, run.guidance_form)
+        stages = read_request(request, facts).stages
+        texts = {_words(stage): model.tokenize(stage, run.guidance_form) for _, stage in stages}
         if replay is not None and (differs := _differences(replay, run)):
             yield Notice(Message("reproduce.differs", differs))
-        for message in (*texts.notices, *(start.notices if start else ())):
+        for message in (*texts[_words(stages[0][1])].notices, *(start.notices if start else ())):
             yield Notice(message)
         yield Encoding()
         with interruptible((*model.modules, *([enlarger] if enlarger else [])), stop):
-            conditioning = model.encode(texts)
+            told = {words: model.encode(read) for words, read in texts.items()}
+            first, *later = (told[_words(stage)] for _, stage in stages)
+            changes = tuple(zip((last for last, _ in stages), later, strict=False))
             previewer = self._previewer(facts, model) if preview else None
-            job = Job(request, facts, model, conditioning, run, previewer, enlarger, start, stop)
+            job = Job(request, facts, model, first, run, previewer, enlarger, start, stop, changes)
             for index in range(request.count):
                 check(stop)
                 yield from make_picture(job, index)
@@ -197,6 +201,11 @@ class Engine:
             name = hashlib.sha256(text.encode()).hexdigest()[:16]
             factors = fitted_factors(model.encode_pictures, self._cache / f"preview-{name}.json")
         return Previewer(factors, model.device.torch_device)
+
+
+def _words(stage: GenerationRequest) -> tuple[str, str]:
+    """What makes two stages of a prompt the same."""
+    return stage.prompt, stage.negative_prompt
 
 
 def _known_from(facts: ModelFacts) -> int:

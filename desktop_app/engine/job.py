@@ -46,16 +46,31 @@ class Job:
     enlarger: Enlarger | None
     start: Start | None
     stop: StopSignal
+    changes: tuple[tuple[int, Any], ...] = ()
+    """(steps taken, conditioning) wherever the prompt changes on the way."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Setting:
     """What :func:`denoise` is given for one picture or film; latents in the shapes that it takes."""
 
-    predict: Predict
+    predictors: tuple[tuple[int, Predict], ...]
+    """(steps taken, what predicts from there on)."""
     noise: Tensor
     start: Tensor | None = None
     known: Tensor | None = None
+
+
+class _Staged:
+    """The prediction of the stage that the loop is in; whoever runs it says how many steps are taken."""
+
+    def __init__(self, predictors: tuple[tuple[int, Predict], ...], step: int) -> None:
+        self._predictors = predictors
+        self.step = step
+
+    def __call__(self, model_input: Tensor, t: Tensor) -> Tensor:
+        predict = next(predict for first, predict in reversed(self._predictors) if first <= self.step)
+        return predict(model_input, t)
 
 
 def make_picture(job: Job, index: int) -> Iterator[Event]:
@@ -72,8 +87,9 @@ def make_picture(job: Job, index: int) -> Iterator[Event]:
     step = 0 if setting.start is None else skipped_steps(scheduler, request.steps, request.strength)
     latents = setting.noise if setting.start is None else setting.start
     yield Denoising(index, job.request.count, step, request.steps)
+    predict = _Staged(setting.predictors, step)
     for state in denoise(
-        setting.predict,
+        predict,
         scheduler,
         setting.noise,
         request.steps,
@@ -87,7 +103,7 @@ def make_picture(job: Job, index: int) -> Iterator[Event]:
         latents = state.estimate if keeping else state.latents
         _require_finite(latents)
         if state.step > step:
-            step = state.step
+            step = predict.step = state.step
             last = keeping or step == request.steps
             preview = job.previewer.paint(state.estimate, always=last) if job.previewer else None
             yield Denoising(index, job.request.count, step, request.steps, preview)
@@ -112,14 +128,17 @@ def _set_up(job: Job, request: GenerationRequest, generator: torch.Generator) ->
     extended = request.start_use == EXTEND
     films_start = film is not None and film.needs_start
     picture = start.frames[:1] if start is not None and films_start else None
-    predict = model.predictor(job.conditioning, request, job.run.guidance_form, picture, generator)
+    predictors = tuple(
+        (first, model.predictor(told, request, job.run.guidance_form, picture, generator))
+        for first, told in ((0, job.conditioning), *job.changes)
+    )
     if start is None or films_start:
-        return _Setting(predict, model.noise(request, generator))
+        return _Setting(predictors, model.noise(request, generator))
     if extended:
         known = model.encode_pictures(start.frames).transpose(0, 1)[None]
-        return _Setting(predict, model.noise(request, generator), known=known)
+        return _Setting(predictors, model.noise(request, generator), known=known)
     latents = model.encode_start(start.frames, generator)
-    return _Setting(predict, model.start_noise(request, generator), start=latents)
+    return _Setting(predictors, model.start_noise(request, generator), start=latents)
 
 
 def _decoded(job: Job, latents: Tensor) -> Generator[Event, None, tuple[Tensor, RunRecord]]:

@@ -29,8 +29,8 @@ class LoraTag:
 def lora_tags(text: str) -> list[LoraTag]:
     """The tags of ``text`` in order.
 
-    ``<lora:name>``, ``<lora:name:0.8>``, ``<lora:name:text:denoiser>``, and with names, ``<lora:name:te=0:unet=1>``. The
-    denoiser's weight is the text encoders' where it is not given, and that is 1. What follows them is for others.
+    ``<lora:name>``, ``<lora:name:0.8>``, ``<lora:name:text:denoiser>``, or with names, ``<lora:name:te=0:unet=1>``.
+    The denoiser's weight is the text encoders' where it is not given, and that is 1. What follows is for others.
     """
     return [_tag(match) for match in _TAG.finditer(text)]
 

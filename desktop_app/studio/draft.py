@@ -15,6 +15,7 @@ from desktop_app.core.messages import Message
 from desktop_app.core.request import (
     EXTEND,
     MAX_DRAWN_SEED,
+    PROMPT_SYNTAX,
     RANDOM_SEED,
     VARY,
     GenerationRequest,
@@ -185,7 +186,8 @@ class Draft(QObject):
         fields = {name: self.value(name) for name in FIELDS if name not in ("seed", "seed_locked")}
         if not self.takes_start:
             fields = {name: value for name, value in fields.items() if name not in START_FIELDS}
-        return GenerationRequest(seed=self.value("seed") if self.value("seed_locked") else RANDOM_SEED, **fields)
+        seed = self.value("seed") if self.value("seed_locked") else RANDOM_SEED
+        return GenerationRequest(seed=seed, prompt_syntax=PROMPT_SYNTAX, **fields)
 
     def problem(self) -> Message | None:
         """Why nothing can be generated now, or None."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from desktop_app.core.catalog import FILM, PICTURE, SCHEDULERS, ModelFacts
+from desktop_app.core.catalog import A1111, FILM, PICTURE, PROMPT_DIALECTS, SCHEDULERS, ModelFacts
 from desktop_app.core.request import (
     EXTEND,
     FRAMES,
@@ -24,6 +24,7 @@ from desktop_app.core.request import (
 FIELDS = (
     "prompt",
     "negative_prompt",
+    "prompt_dialect",
     "model",
     "kind",
     "width",
@@ -52,7 +53,7 @@ FIELDS = (
 """In an order in which they can be set one after another: each must fit those before it."""
 RECALLS: dict[str, tuple[str, ...]] = {
     "all": FIELDS,
-    "prompt": ("prompt", "negative_prompt"),
+    "prompt": ("prompt", "negative_prompt", "prompt_dialect"),
     "seed": ("seed", "seed_locked"),
     "remix": tuple(field for field in FIELDS if field not in ("seed", "seed_locked", "count")),
 }
@@ -73,7 +74,7 @@ def first_values() -> dict[str, Any]:
     """All fields before any model is known."""
     plain = GenerationRequest(model="", width=0, height=0, steps=1, guidance_scale=1.0, scheduler="", schedule_type="")
     values = {name: getattr(plain, name) for name in FIELDS if name not in ("seed", "seed_locked")}
-    return {**values, "seed": 0, "seed_locked": False}
+    return {**values, "seed": 0, "seed_locked": False, "prompt_dialect": A1111}
 
 
 def limits(name: str, values: Values, facts: ModelFacts | None) -> tuple[float, float]:
@@ -141,6 +142,10 @@ def _as_scheduler(name: str, value: Any, values: Values, facts: ModelFacts | Non
     return value if facts is None or value in facts.schedulers else facts.scheduler
 
 
+def _as_dialect(name: str, value: Any, values: Values, facts: ModelFacts | None) -> str:
+    return value if value in PROMPT_DIALECTS else A1111
+
+
 def _as_schedule_type(name: str, value: Any, values: Values, facts: ModelFacts | None) -> str:
     scheduler = SCHEDULERS.get(values["scheduler"])
     return value if scheduler is None or value in scheduler.schedule_types else scheduler.schedule_types[0]
@@ -186,6 +191,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "strength": (0.0, 1.0),
 }
 _FIT: dict[str, Fit] = {
+    "prompt_dialect": _as_dialect,
     "kind": _as_kind,
     "width": _as_side,
     "height": _as_side,

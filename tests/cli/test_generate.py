@@ -130,7 +130,16 @@ def test_quiet_prints_the_file_name_alone(generate: Run, tmp_path: Path, capsys:
 def test_any_prompt_makes_a_picture(prompt: str, generate: Run, tmp_path: Path, capsys: Capture) -> None:
     assert generate("-o", f"{tmp_path}/a.png", "--steps", "1", "--", prompt) == 0
     assert (tmp_path / "a.png").is_file()
-    assert ("were left out" in capsys.readouterr().err) == (len(prompt) > 1000)
+    assert "were left out" not in capsys.readouterr().err
+
+
+def test_plain_text_is_cut_where_the_model_stops_reading(generate: Run, tmp_path: Path, capsys: Capture) -> None:
+    options = ("-o", f"{tmp_path}/a.png", "--steps", "1", "--prompt-dialect", "plain")
+    assert generate(*options, "--", "word " * 100) == 0
+    assert "were left out" in capsys.readouterr().err
+    recipe = read_recipe(tmp_path / "a.png")
+    assert recipe is not None
+    assert (recipe.request.prompt_dialect, recipe.request.prompt_syntax) == ("plain", 1)
 
 
 BAD = [

@@ -30,6 +30,7 @@ requests = st.builds(
     count=numbers,
     enlarge=numbers,
     prompt_syntax=numbers,
+    prompt_dialect=texts,
 )
 runs = st.builds(
     RunRecord,

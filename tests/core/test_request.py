@@ -100,7 +100,9 @@ def test_texts_are_cleaned_on_the_way_in() -> None:
         ({"clip_skip": 13}, "clip-skip.range"),
         ({"schedule_type": "magic"}, "schedule-type.unknown"),
         ({"scheduler": "ddim", "schedule_type": "karras"}, "schedule-type.unknown"),
-        ({"prompt_syntax": 1}, "request.syntax"),
+        ({"prompt_syntax": 2}, "request.syntax"),
+        ({"prompt_syntax": -1}, "request.syntax"),
+        ({"prompt_dialect": "esperanto"}, "prompt-dialect.unknown"),
     ],
 )
 def test_what_cannot_be_run_is_named(changes: dict[str, Any], id: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,7 +62,7 @@ def test_any_text_gives_stages_up_to_the_last_step(text: str, steps: int) -> Non
     ends = [last for last, _ in stages]
     assert ends == sorted(set(ends))
     assert ends[-1] == steps
-    assert all(before[1] != after[1] for before, after in zip(stages, stages[1:], strict=False))
+    assert all(before[1] != after[1] for before, after in pairwise(stages))
     if not set(text) & set("[]"):
         assert stages == [(steps, text)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -78,12 +79,18 @@ class ClipPair:
         return Conditioning(words, no_words), Conditioning(pooled, no_pooled)
 
     def _embed(self, first: Tokens, second: Tokens, clip_skip: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """A layer of both, side by side: (1, tokens, width); and (1, width) of the whole text.
+        """A layer of both, side by side: (1, tokens, width); and (1, width) of the whole text, by its first chunk.
 
         SDXL was trained on the last layer but one, from which ``clip_skip``, 1 or more, is counted.
         """
-        one, other = (
-            text.run(tokens, output_hidden_states=True) for text, tokens in ((self.first, first), (self.second, second))
-        )
-        words = torch.cat([said.hidden_states[-1 - clip_skip] for said in (one, other)], dim=-1)
-        return words.to(dtype), other.text_embeds.to(dtype)
+
+        def layer(said: Any) -> Tensor:
+            return said.hidden_states[-1 - clip_skip]
+
+        options = {"output_hidden_states": True}
+        one, other = self.first.run(first, **options), self.second.run(second, **options)
+        words = [
+            self.first.weighted(layer(one), first, layer, **options),
+            self.second.weighted(layer(other), second, layer, **options),
+        ]
+        return torch.cat(words, dim=-1).to(dtype), other.text_embeds[:1].to(dtype)

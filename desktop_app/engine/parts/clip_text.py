@@ -18,7 +18,8 @@ from desktop_app.core.messages import Message
 from desktop_app.core.request import GenerationRequest
 from desktop_app.engine.guidance import NONE, Conditioning
 from desktop_app.engine.loading import Part, WeightReader, build_empty, load_tokenizer
-from desktop_app.engine.parts.tokens import Tokens, read_tokens
+from desktop_app.engine.parts.tokens import Tokens, joined, lengthened, read_prompt, read_tokens
+from desktop_app.engine.parts.weighting import weigh
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +81,14 @@ class ClipText:
     def tokenize(self, request: GenerationRequest, form: str, prompts: Sequence[str] = ()) -> TokenisedTexts:
         """The texts of ``request``; the negative one counts only where the guidance ``form`` uses it.
 
-        ``prompts``, if there are any, take the place of its prompt.
+        ``prompts``, if there are any, take the place of its prompt. All get as many chunks as the longest.
         """
-        negative = None if form == NONE else self.tokens(request.negative_prompt)
-        parts = [self.tokens(text) for text in prompts or [request.prompt]]
-        ids, mask = torch.cat([part.ids for part in parts]), torch.cat([part.mask for part in parts])
-        return TokenisedTexts(Tokens(ids, mask, max(part.words_cut for part in parts)), negative, request.clip_skip)
+        texts = [*(prompts or [request.prompt]), *([] if form == NONE else [request.negative_prompt])]
+        read = [read_prompt(self.tokenizer, text, self.max_tokens, request.dialect) for text in texts]
+        chunks = max(tokens.chunks for tokens in read)
+        read = [lengthened(tokens, self.tokens(""), chunks) for tokens in read]
+        negative = None if form == NONE else read.pop()
+        return TokenisedTexts(joined(read), negative, request.clip_skip)
 
     def tokens(self, text: str) -> Tokens:
         """Token ids of ``text``, cut at the encoder's limit. Markers such as "<|endoftext|>" are read as text."""
@@ -101,17 +104,35 @@ class ClipText:
         return Conditioning(self._embed(texts.prompt, texts.clip_skip).to(dtype), negative)
 
     def _embed(self, tokens: Tokens, clip_skip: int) -> Tensor:
-        if clip_skip == 1:
-            return self.run(tokens)[0]
-        encoder: Any = self.encoder
-        return encoder.final_layer_norm(self.run(tokens, output_hidden_states=True).hidden_states[-clip_skip])
+        """(texts, tokens, width), the chunks of a text one after another."""
+
+        def layer(said: Any) -> Tensor:
+            encoder: Any = self.encoder
+            return said[0] if clip_skip == 1 else encoder.final_layer_norm(said.hidden_states[-clip_skip])
+
+        options = {} if clip_skip == 1 else {"output_hidden_states": True}
+        return self.weighted(layer(self.run(tokens, **options)), tokens, layer, **options)
+
+    def weighted(self, embeddings: Tensor, tokens: Tokens, layer: Callable[[Any], Tensor], **options: Any) -> Tensor:
+        """``embeddings``, what :meth:`run` says of ``tokens`` in ``layer``: weighted, and (texts, tokens, width)."""
+
+        def encode(others: Tokens, seen: Tensor | None) -> Tensor:
+            return layer(self.run(others, seen, **options))
+
+        weighted = weigh(embeddings, tokens, self.tokens(""), encode)
+        return weighted.unflatten(0, (-1, tokens.chunks)).flatten(1, 2)
 
     @torch.inference_mode()
-    def run(self, tokens: Tokens, **options: Any) -> Any:
-        """What the text encoder says of ``tokens``; ``options`` are its own."""
+    def run(self, tokens: Tokens, seen: Tensor | None = None, **options: Any) -> Any:
+        """What the text encoder says of each row of ``tokens``; ``options`` are its own.
+
+        ``seen``, (rows, tokens), is False where it must not look.
+        """
         where = next(self.encoder.parameters()).device
-        mask = tokens.mask.to(where) if self.masks_padding else None
-        return self.encoder(tokens.ids.to(where), attention_mask=mask, **options)
+        mask = tokens.mask if self.masks_padding else None
+        if seen is not None:
+            mask = seen.long() if mask is None else mask * seen
+        return self.encoder(tokens.ids.to(where), attention_mask=None if mask is None else mask.to(where), **options)
 
 
 def _today(name: str, inner: str) -> str:

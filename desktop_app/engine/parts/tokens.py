@@ -1,20 +1,43 @@
-"""What a tokenizer makes of a text: ids up to the text encoder's limit, and how much was left out."""
+"""What a tokenizer makes of a text: ids in rows as long as the text encoder reads, weights, and what was left out."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import Tensor
+
+from desktop_app.core.catalog import PLAIN
+from desktop_app.prompt.chunks import Token, split_chunks
+from desktop_app.prompt.emphasis import Piece, read_emphasis
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What the words of a text weigh, for those text encoders whose embeddings can be weighted."""
+
+    dialect: str
+    """Key of :data:`desktop_app.core.catalog.PROMPT_DIALECTS`."""
+    values: Tensor
+    """(rows, tokens), float32; 1 for markers and padding."""
+    pieces: Tensor
+    """(rows, tokens): number of the piece of the prompt that a token comes from, −1 for markers and padding."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Token ids and attention mask, each (texts, tokens), and how many words of the texts were left out at most."""
+    """Token ids and attention mask, each (rows, tokens); a text has as many rows as it has chunks."""
 
     ids: Tensor
     mask: Tensor
     words_cut: int
+    """How many words of the texts were left out at most."""
+    chunks: int = 1
+    """Rows of every text."""
+    weights: Weights | None = None
+    """None where all words weigh 1."""
 
 
 def read_tokens(tokenizer: Any, text: str, max_tokens: int, markers: int) -> Tokens:
@@ -36,3 +59,79 @@ def read_tokens(tokenizer: Any, text: str, max_tokens: int, markers: int) -> Tok
         split_special_tokens=True,
     )
     return Tokens(padded.input_ids, padded.attention_mask, len(cut.split()))
+
+
+def read_prompt(tokenizer: Any, text: str, max_tokens: int, dialect: str) -> Tokens:
+    """``text`` in one of :data:`~desktop_app.core.catalog.PROMPT_DIALECTS`, for a tokenizer of CLIP.
+
+    Everything but plain text is as long as it likes: in chunks of ``max_tokens``, start and end marker included.
+    """
+    if dialect == PLAIN:
+        return read_tokens(tokenizer, text, max_tokens, markers=2)
+    sections = _numbered(tokenizer, read_emphasis(text, dialect))
+    chunks = split_chunks(sections, dialect, max_tokens - 2)
+    rows = [_row(tokenizer, chunk, max_tokens) for chunk in chunks]
+    ids, mask = (torch.tensor([row[place] for row in rows]) for place in (0, 1))
+    values = torch.tensor([_padded([token.weight for token in chunk], 1.0, max_tokens) for chunk in chunks])
+    pieces = torch.tensor([_padded([token.source for token in chunk], -1, max_tokens) for chunk in chunks])
+    weights = Weights(dialect, values, pieces) if (values != 1).any() else None
+    return Tokens(ids, mask, 0, len(chunks), weights)
+
+
+def joined(texts: Sequence[Tokens]) -> Tokens:
+    """Several texts of as many chunks each as one, in order."""
+    ids, mask = torch.cat([text.ids for text in texts]), torch.cat([text.mask for text in texts])
+    weighted = next((text.weights for text in texts if text.weights is not None), None)
+    weights = None if weighted is None else _joined_weights(texts, weighted.dialect)
+    return Tokens(ids, mask, max(text.words_cut for text in texts), texts[0].chunks, weights)
+
+
+def _joined_weights(texts: Sequence[Tokens], dialect: str) -> Weights:
+    neutral = [Weights(dialect, torch.ones(text.ids.shape), torch.full_like(text.ids, -1)) for text in texts]
+    all_of_them = [text.weights or other for text, other in zip(texts, neutral, strict=True)]
+    values, pieces = ([getattr(weights, name) for weights in all_of_them] for name in ("values", "pieces"))
+    return Weights(dialect, torch.cat(values), torch.cat(pieces))
+
+
+def lengthened(tokens: Tokens, empty: Tokens, chunks: int) -> Tokens:
+    """``tokens`` of one text with ``empty`` chunks after its own, ``chunks`` in all."""
+    missing = chunks - tokens.chunks
+    if not missing:
+        return tokens
+    return replace(joined([tokens, *[empty] * missing]), chunks=chunks)
+
+
+def _numbered(tokenizer: Any, sections: Sequence[Sequence[Piece]]) -> list[list[Token]]:
+    """The tokens of each section, which know the number of their piece."""
+    number = 0
+    found: list[list[Token]] = []
+    for section in sections:
+        found.append([])
+        for piece in section:
+            found[-1] += _tokens(tokenizer, piece, number)
+            number += 1
+    return found
+
+
+def _tokens(tokenizer: Any, piece: Piece, number: int) -> list[Token]:
+    read = tokenizer(
+        piece.text, add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=True, verbose=False
+    )
+    spelled = tokenizer.convert_ids_to_tokens(read["input_ids"])
+    starts = [at == 0 or piece.text[at - 1].isspace() for at, _ in read["offset_mapping"]]
+    return [
+        Token(id, text, piece.weight, start, number)
+        for id, text, start in zip(read["input_ids"], spelled, starts, strict=True)
+    ]
+
+
+def _row(tokenizer: Any, chunk: Sequence[Token], length: int) -> tuple[list[int], list[int]]:
+    """Ids and attention mask of one chunk between its markers."""
+    ids = [tokenizer.bos_token_id, *(token.id for token in chunk), tokenizer.eos_token_id]
+    padding = length - len(ids)
+    return ids + [tokenizer.pad_token_id] * padding, [1] * len(ids) + [0] * padding
+
+
+def _padded(values: list[Any], other: float, length: int) -> list[Any]:
+    """``values`` of a chunk's tokens, and ``other`` for its markers and padding."""
+    return [other, *values, *[other] * (length - 1 - len(values))]
