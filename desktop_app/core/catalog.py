@@ -185,17 +185,24 @@ class Family:
     """What its models make without more; with a motion adapter a picture model makes films as well."""
     film: FilmFacts | None = None
     """How its models make films, if they do or a motion adapter makes them."""
+    tokenizer: str = "tokenizer"
+    """Folder of the tokenizer that counts a prompt's tokens."""
+    prompt_room: int = 75
+    """Tokens of a prompt that are read together, markers left out."""
+    architectures: tuple[str, ...] = ()
+    """What its models and their LoRAs are known as in :data:`desktop_app.checkpoints.identity.ARCHITECTURES`."""
     animated: bool = False
     """Whether a motion adapter (AnimateDiff, Guo et al. 2023) turns its models into film models."""
 
 
 _FLUX_SIZES = ((1024, 1024), (896, 1152), (1152, 896), (768, 1344), (1344, 768), (512, 512))
-_FLUX_CONTROLS = ("prompt", "steps", "scheduler", "size", "seed", "count", "start", "strength")
+_FLUX_CONTROLS = ("prompt", "lora", "steps", "scheduler", "size", "seed", "count", "start", "strength")
 _FLUX_PARTS = ("text_encoder", "text_encoder_2", "transformer", "vae")
 
 FAMILIES: dict[str, Family] = {
     "stable-diffusion": Family(
         label="Stable Diffusion 1/2",
+        architectures=("sd-1", "sd-2"),
         pipelines=("StableDiffusionPipeline",),
         latent_channels=4,
         multiple=8,
@@ -215,6 +222,7 @@ FAMILIES: dict[str, Family] = {
             "scheduler",
             "clip_skip",
             "prompt_dialect",
+            "lora",
             "vae",
             "size",
             "seed",
@@ -232,6 +240,7 @@ FAMILIES: dict[str, Family] = {
     ),
     "stable-diffusion-xl": Family(
         label="Stable Diffusion XL",
+        architectures=("sdxl",),
         pipelines=("StableDiffusionXLPipeline",),
         latent_channels=4,
         multiple=8,
@@ -251,6 +260,7 @@ FAMILIES: dict[str, Family] = {
             "scheduler",
             "clip_skip",
             "prompt_dialect",
+            "lora",
             "size",
             "seed",
             "count",
@@ -328,6 +338,9 @@ FAMILIES: dict[str, Family] = {
     ),
     "flux-schnell": Family(
         label="FLUX.1 schnell",
+        architectures=("flux-1",),
+        tokenizer="tokenizer_2",
+        prompt_room=511,
         pipelines=("FluxPipeline",),
         latent_channels=16,
         multiple=16,
@@ -346,6 +359,9 @@ FAMILIES: dict[str, Family] = {
     ),
     "flux": Family(
         label="FLUX.1",
+        architectures=("flux-1",),
+        tokenizer="tokenizer_2",
+        prompt_room=511,
         pipelines=("FluxPipeline",),
         latent_channels=16,
         multiple=16,

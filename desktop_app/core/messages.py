@@ -187,6 +187,37 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "{file} has no weights that can be read (no .safetensors file).",
         "Download the folder again, with its .safetensors files.",
     ),
+    # LoRA
+    "lora.unknown": (
+        "There is no LoRA called “{name}” in your model folders.",
+        "Write the name of its file without the ending, or add its folder in Models.",
+    ),
+    "lora.weight": (
+        "In the tag of the LoRA {name}, “{value}” is no weight.",
+        "Write a number, as in <lora:{name}:0.8>.",
+    ),
+    "lora.none": ("{model} takes no LoRAs.", "Choose another model, or take the tag out of the prompt."),
+    "lora.architecture": (
+        "The LoRA {name} was made for {made_for}, and {model} is of {architecture}.",
+        "Choose a model of {made_for}, or another LoRA.",
+    ),
+    "lora.layers": (
+        "The LoRA {name} changes layers that {model} does not have.",
+        "It was made for another kind of model.",
+    ),
+    "lora.shape": (
+        "The LoRA {name} does not fit {model}: the layer {layer} has another size there.",
+        "It was made for another kind of model.",
+    ),
+    "lora.partly": (
+        "Of the {layers} layers that the LoRA {name} changes, {model} lacks {lost}; the others were changed.",
+        "It may have been made for a variant of this model.",
+    ),
+    "lora.kind": (
+        "The LoRA {name} is of the kind {kind}, which cannot be used yet.",
+        "Take a plain LoRA, with matrices “down” and “up”.",
+    ),
+    "lora.empty": ("The LoRA {name} changes no layer.", "Its file is damaged or no LoRA; download it again."),
     # models
     "model.unknown": ("There is no model called “{value}”.", "Known here: {known}."),
     "model.none": ("No model was found.", "Reinstall Safelight to get its own model back."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 import traceback
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,9 +26,11 @@ from desktop_app.engine import guidance
 from desktop_app.engine.chunks import in_chunks
 from desktop_app.engine.device import Device, device_of_kind, find_device, is_available, ran_out_of_memory
 from desktop_app.engine.enlarger import enlarge
+from desktop_app.engine.families.flux import Flux
 from desktop_app.engine.families.stable_diffusion import StableDiffusion
 from desktop_app.engine.interrupt import Interrupted, check, interruptible
 from desktop_app.engine.job import ENLARGE_CHUNK, Job, frames_seen, make_picture
+from desktop_app.engine.lora import Worn, find_wanted, fit, worn
 from desktop_app.engine.model import Model
 from desktop_app.engine.parts.latent_diffusion import LatentDiffusion
 from desktop_app.engine.preview import Previewer, fitted_factors
@@ -134,19 +136,23 @@ class Engine:
         preview: bool,
         replay: RunRecord | None,
     ) -> Iterator[Event]:
+        reading = read_request(request, facts)
+        wanted = find_wanted(reading.loras, facts, self._folders)
         start = read_start(request, _known_from(facts)) if request.start else None
         model = yield from self._model(request, facts, device, stop)
         enlarger = (yield from self.shelf.enlarger(facts, device, lambda: check(stop))) if request.enlarge > 1 else None
         run = device.record(_guidance_form(request, frames_seen(request, start), facts, model, replay))
         run = replace(run, tiled=replay is not None and replay.tiled)
-        stages = read_request(request, facts).stages
+        stages = reading.stages
+        loras = self._loras(wanted, facts, model, stop)
         texts = {_words(stage): model.tokenize(stage, run.guidance_form) for _, stage in stages}
         if replay is not None and (differs := _differences(replay, run)):
             yield Notice(Message("reproduce.differs", differs))
-        for message in (*texts[_words(stages[0][1])].notices, *(start.notices if start else ())):
+        from_loras = (notice for lora in loras for notice in lora.notices)
+        for message in (*texts[_words(stages[0][1])].notices, *(start.notices if start else ()), *from_loras):
             yield Notice(message)
         yield Encoding()
-        with interruptible((*model.modules, *([enlarger] if enlarger else [])), stop):
+        with interruptible((*model.modules, *([enlarger] if enlarger else [])), stop), worn(loras):
             told = {words: model.encode(read) for words, read in texts.items()}
             first, *later = (told[_words(stage)] for _, stage in stages)
             changes = tuple(zip((last for last, _ in stages), later, strict=False))
@@ -157,6 +163,16 @@ class Engine:
                 yield from make_picture(job, index)
                 if stop.kept:
                     break
+
+    def _loras(
+        self, wanted: Mapping[Path, Mapping[str, float]], facts: ModelFacts, model: Model, stop: StopSignal
+    ) -> list[Worn]:
+        """What the model is to wear. Raises ``AppError``."""
+        if not wanted:
+            return []
+        assert isinstance(model, LatentDiffusion | Flux)  # no other family takes any
+        loaded = ((self.shelf.lora(path, model.device, lambda: check(stop)), how) for path, how in wanted.items())
+        return [fit(lora, model.adaptable, how, facts.name) for lora, how in loaded]
 
     def _model(
         self, request: GenerationRequest, facts: ModelFacts, device: Device, stop: StopSignal

@@ -13,12 +13,16 @@ from desktop_app.engine.enlarger import Enlarger, load_enlarger
 from desktop_app.engine.families import FAMILIES
 from desktop_app.engine.families.animate_diff import AnimateDiff
 from desktop_app.engine.families.stable_diffusion import StableDiffusion
+from desktop_app.engine.lora import Lora, load_lora
 from desktop_app.engine.model import Model
 from desktop_app.engine.parts.autoencoder import Autoencoder
 from desktop_app.engine.parts.latent_diffusion import load_autoencoder
 
 KEPT_MODELS = 2
 """Loaded models kept for the next job, memory permitting."""
+
+KEPT_LORAS = 8
+"""Loaded LoRAs kept for the next job."""
 
 Key = tuple[str, ...]
 Check = Callable[[], None]
@@ -34,10 +38,12 @@ class Shelf:
         self._motion: tuple[Key, AnimateDiff] | None = None
         self._autoencoder: tuple[Key, Autoencoder] | None = None
         self._enlarger: tuple[Key, Enlarger] | None = None
+        self._loras: dict[Key, Lora] = {}
 
     def clear(self) -> None:
         """Forget everything and give its memory back to the system."""
         self.models.clear()
+        self._loras.clear()
         self._motion = self._autoencoder = self._enlarger = None
         give_memory_back()
 
@@ -88,6 +94,15 @@ class Shelf:
             loading = load_enlarger(folder, facts.enlarge, device.torch_device, check)
             self._enlarger = (key, (yield from loading))
         return self._enlarger[1]
+
+    def lora(self, path: Path, device: Device, check: Check) -> Lora:
+        """The LoRA in the file ``path``, from memory if it was used lately and is unchanged. Raises ``AppError``."""
+        key = (str(device.torch_device), *_stamps([path]))
+        lora = self._loras.pop(key, None) or load_lora(path, device.torch_device, check)
+        self._loras[key] = lora  # newest last
+        while len(self._loras) > KEPT_LORAS:
+            del self._loras[next(iter(self._loras))]
+        return lora
 
     def _make_room(self, size: int, device: Device) -> None:
         """Let the oldest models go until one of ``size`` bytes on disk fits beside them twice over (float16 grows)."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from desktop_app.core.catalog import A1111, COMFY, INVOKE
+from desktop_app.prompt.emphasis import Piece
 
 ROOM = 75
 """Tokens of a chunk, without the start and end marker."""
@@ -27,6 +28,26 @@ class Token:
     """Whether a space or the beginning of a piece is before it."""
     source: int
     """Index of the piece of the prompt that it comes from."""
+    text: str
+    """As it was typed."""
+
+
+Encode = Callable[[str], Sequence[tuple[int, str, int, int]]]
+"""(id, piece of the vocabulary, start, end) of every token of a text, markers in it read as text."""
+
+
+def tokenise(sections: Sequence[Sequence[Piece]], encode: Encode) -> list[list[Token]]:
+    """The tokens of each section, every piece encoded by itself."""
+    found: list[list[Token]] = []
+    source = 0
+    for section in sections:
+        found.append([])
+        for piece in section:
+            for id, spelled, start, end in encode(piece.text):
+                starts = start == 0 or piece.text[start - 1].isspace()
+                found[-1].append(Token(id, spelled, piece.weight, starts, source, piece.text[start:end]))
+            source += 1
+    return found
 
 
 def split_chunks(sections: Sequence[Sequence[Token]], dialect: str, room: int = ROOM) -> list[list[Token]]:

@@ -6,12 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from desktop_app.core.catalog import A1111, COMFY, INVOKE, PLAIN, PROMPT_DIALECTS
-from desktop_app.prompt.chunks import Token, split_chunks
+from desktop_app.prompt.chunks import Token, split_chunks, tokenise
+from desktop_app.prompt.emphasis import Piece
 
 
 def tokens(*pieces: str) -> list[Token]:
     """A token for each piece; those with a "_" before them go on with the word before."""
-    return [Token(at, piece.removeprefix("_"), 1.0, not piece.startswith("_"), 0) for at, piece in enumerate(pieces)]
+    return [
+        Token(at, piece.removeprefix("_"), 1.0, not piece.startswith("_"), 0, piece) for at, piece in enumerate(pieces)
+    ]
 
 
 def words(count: int) -> list[str]:
@@ -20,6 +23,20 @@ def words(count: int) -> list[str]:
 
 def lengths(pieces: list[str], dialect: str, room: int = 75) -> list[int]:
     return [len(chunk) for chunk in split_chunks([tokens(*pieces)], dialect, room)]
+
+
+def test_every_piece_is_encoded_by_itself_and_its_tokens_know_it() -> None:
+    sections = [[Piece("ab c"), Piece("d", 1.5)], [Piece("e", 0.5)]]
+    letters = tokenise(sections, lambda text: [(ord(a), a, at, at + 1) for at, a in enumerate(text) if a != " "])
+    assert letters == [
+        [
+            Token(97, "a", 1.0, True, 0, "a"),
+            Token(98, "b", 1.0, False, 0, "b"),
+            Token(99, "c", 1.0, True, 0, "c"),
+            Token(100, "d", 1.5, True, 1, "d"),
+        ],
+        [Token(101, "e", 0.5, True, 2, "e")],
+    ]
 
 
 def test_a1111_ends_after_a_comma_within_twenty_tokens() -> None:

@@ -20,6 +20,7 @@ from desktop_app.engine.device import Device
 from desktop_app.engine.flow import PATCH
 from desktop_app.engine.guidance import Predict
 from desktop_app.engine.loading import Part, WeightReader, build_empty, count_weights, read_json
+from desktop_app.engine.lora_names import DENOISER, TEXT
 from desktop_app.engine.parts.autoencoder import Autoencoder
 from desktop_app.engine.parts.clip_text import ClipText
 from desktop_app.engine.parts.t5_text import T5Text
@@ -93,6 +94,11 @@ class Flux:
     @property
     def modules(self) -> tuple[nn.Module, ...]:
         return (self.clip.encoder, self.t5.encoder, self.transformer, self.autoencoder.module)
+
+    @property
+    def adaptable(self) -> dict[str, nn.Module]:
+        """What a LoRA may change."""
+        return {DENOISER: self.transformer, TEXT: self.clip.encoder}
 
     @property
     def latent_shrink(self) -> int:

@@ -17,6 +17,7 @@ from desktop_app.core.request import GenerationRequest
 from desktop_app.engine.device import Device
 from desktop_app.engine.guidance import Predict, guided
 from desktop_app.engine.loading import Part, WeightReader, build_empty, count_weights, read_json
+from desktop_app.engine.lora_names import DENOISER, TEXT, TEXT_2
 from desktop_app.engine.parts.autoencoder import Autoencoder
 
 
@@ -58,6 +59,11 @@ class LatentDiffusion(Generic[T]):
     @property
     def modules(self) -> tuple[nn.Module, ...]:
         return (*self.text.modules, self.unet, self.autoencoder.module)
+
+    @property
+    def adaptable(self) -> dict[str, nn.Module]:
+        """What a LoRA may change, by the names of :mod:`desktop_app.engine.lora_names`."""
+        return dict(zip((DENOISER, TEXT, TEXT_2), (self.unet, *self.text.modules), strict=False))
 
     @property
     def latent_shrink(self) -> int:

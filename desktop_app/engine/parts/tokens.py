@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from desktop_app.core.catalog import PLAIN
-from desktop_app.prompt.chunks import Token, split_chunks
-from desktop_app.prompt.emphasis import Piece, read_emphasis
+from desktop_app.prompt.chunks import Encode, Token, split_chunks, tokenise
+from desktop_app.prompt.emphasis import read_emphasis
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def read_prompt(tokenizer: Any, text: str, max_tokens: int, dialect: str) -> Tok
     """
     if dialect == PLAIN:
         return read_tokens(tokenizer, text, max_tokens, markers=2)
-    sections = _numbered(tokenizer, read_emphasis(text, dialect))
+    sections = tokenise(read_emphasis(text, dialect), _encoder(tokenizer))
     chunks = split_chunks(sections, dialect, max_tokens - 2)
     rows = [_row(tokenizer, chunk, max_tokens) for chunk in chunks]
     ids, mask = (torch.tensor([row[place] for row in rows]) for place in (0, 1))
@@ -101,28 +101,16 @@ def lengthened(tokens: Tokens, empty: Tokens, chunks: int) -> Tokens:
     return replace(joined([tokens, *[empty] * missing]), chunks=chunks)
 
 
-def _numbered(tokenizer: Any, sections: Sequence[Sequence[Piece]]) -> list[list[Token]]:
-    """The tokens of each section, which know the number of their piece."""
-    number = 0
-    found: list[list[Token]] = []
-    for section in sections:
-        found.append([])
-        for piece in section:
-            found[-1] += _tokens(tokenizer, piece, number)
-            number += 1
-    return found
+def _encoder(tokenizer: Any) -> Encode:
+    def encode(text: str) -> list[tuple[int, str, int, int]]:
+        read = tokenizer(
+            text, add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=True, verbose=False
+        )
+        ids, places = read["input_ids"], read["offset_mapping"]
+        spelled = tokenizer.convert_ids_to_tokens(ids)
+        return [(id, piece, *place) for id, piece, place in zip(ids, spelled, places, strict=True)]
 
-
-def _tokens(tokenizer: Any, piece: Piece, number: int) -> list[Token]:
-    read = tokenizer(
-        piece.text, add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=True, verbose=False
-    )
-    spelled = tokenizer.convert_ids_to_tokens(read["input_ids"])
-    starts = [at == 0 or piece.text[at - 1].isspace() for at, _ in read["offset_mapping"]]
-    return [
-        Token(id, text, piece.weight, start, number)
-        for id, text, start in zip(read["input_ids"], spelled, starts, strict=True)
-    ]
+    return encode
 
 
 def _row(tokenizer: Any, chunk: Sequence[Token], length: int) -> tuple[list[int], list[int]]:
