@@ -47,6 +47,7 @@ def classify(path: Path, contents: Contents, size: int) -> Identity:
         variant=find_variant(contents, prefix) if parts else "",
         dtype=dtype,
         quantisation=quantisation(contents, dtype),
+        format=contents.format,
         parameters=count_parameters(contents),
         size=size,
         parts=parts,

@@ -22,6 +22,10 @@ class Tensor:
 class Contents:
     tensors: Mapping[str, Tensor]
     metadata: Mapping[str, str] = field(default_factory=dict)
+    format: str = "safetensors"
+    """How the file writes it down: "safetensors", "GGUF" or "pickle"."""
+    programs: tuple[str, ...] = ()
+    """What of a pickle is no part of weights: functions and classes that loading it would run."""
 
     def matches(self, pattern: Pattern, prefix: str = "") -> bool:
         """Whether every name of ``pattern`` is there behind ``prefix``, with the shape it must have."""

@@ -73,7 +73,9 @@ class Identity:
     dtype: str = ""
     """Number format of most of the bytes, as torch calls it: "float16", "bfloat16", "float8_e4m3fn", …"""
     quantisation: str = ""
-    """"" or what the weights are packed in: "scaled fp8", "nf4", "GGUF Q4_K", …"""
+    """"" or what the weights are packed in: "scaled fp8", "nf4", "GGUF", …"""
+    format: str = "safetensors"
+    """How it is written down: "safetensors", "GGUF" or "pickle"."""
     parameters: int = 0
     size: int = 0
     """Bytes on disk."""

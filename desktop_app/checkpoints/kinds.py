@@ -59,6 +59,9 @@ TEXT_ENCODERS: tuple[tuple[str, Pattern], ...] = (
     ("wan-2", {"shared.weight": (256384, 4096), "encoder.block.0.layer.0.SelfAttention.q.weight": ()}),
     ("wan-2", {"token_embedding.weight": (256384, 4096), "blocks.0.attn.q.weight": ()}),
     (UNKNOWN, {"encoder.block.0.layer.0.SelfAttention.q.weight": ()}),
+    ("wan-2", {"token_embd.weight": (256384, 4096), "enc.blk.0.attn_q.weight": ()}),  # GGUF has names of its own
+    (UNKNOWN, {"token_embd.weight": (), "enc.blk.0.attn_q.weight": ()}),
+    (UNKNOWN, {"token_embd.weight": (), "blk.0.attn_q.weight": ()}),
     ("qwen-image", {"model.layers.0.self_attn.q_proj.weight": (3584, 3584), "visual.blocks.0.attn.qkv.weight": ()}),
     (
         "qwen-image",
@@ -150,7 +153,7 @@ def find_part(contents: Contents) -> tuple[str, str]:
 
 def _embedding(contents: Contents) -> tuple[str, str] | None:
     """A textual inversion: few vectors as wide as a text encoder, (tokens, width) or (width,), under any name."""
-    tensors = contents.tensors
+    tensors = {name: one for name, one in contents.tensors.items() if not name.startswith("string_to_token")}
     if not 0 < len(tensors) <= _MOST_IN_AN_EMBEDDING or any(
         len(tensor.shape) not in (1, 2) for tensor in tensors.values()
     ):

@@ -38,7 +38,7 @@ def quantisation(contents: Contents, dtype: str) -> str:
         return "int8" if dtype == "int8" or contents.has(".SCB") else "packed bytes"
     if dtype.startswith("float4"):
         return "fp4"
-    return f"GGUF {dtype}" if dtype.isupper() or "_K" in dtype else ""
+    return "GGUF" if dtype.isupper() else ""
 
 
 def count_parameters(contents: Contents) -> int:

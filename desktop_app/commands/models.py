@@ -13,6 +13,8 @@ from desktop_app.checkpoints.identify import identify
 from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, PARTS, Identity
 from desktop_app.commands import model_downloads, model_folders
 from desktop_app.core.errors import AppError
+from desktop_app.core.messages import Message
+from desktop_app.studio.model_verdict import RUN_FORMATS
 
 _PREDICTIONS = {"epsilon": "noise (epsilon)", "v_prediction": "velocity (v-prediction)", "flow": "flow"}
 _SHOWN_METADATA = 160
@@ -64,6 +66,8 @@ def _rows(identity: Identity) -> dict[str, str]:
         "Kind": KINDS[identity.kind],
         "Architecture": ARCHITECTURES[identity.architecture],
         "Variant": identity.variant,
+        "Format": identity.format,
+        "Use": "" if identity.format in RUN_FORMATS else str(Message("library.format", {"format": identity.format})),
         "Numbers": " in ".join(filter(None, (identity.dtype, identity.quantisation))),
         "Parameters": f"{identity.parameters:,}",
         "On disk": _gigabytes(identity.size),

@@ -86,6 +86,10 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "Does not run here: it needs about {need} GiB, and this machine has {have}.",
         "A smaller or quantised version may fit.",
     ),
+    "library.format": (
+        "Safelight cannot run models in {format} files.",
+        "Take the same model as a .safetensors file, or as a folder in the layout of diffusers.",
+    ),
     "library.unknown": ("Safelight does not know what this file is.", ""),
     "library.part": ("{kind}: it is used together with a checkpoint, not by itself.", ""),
     "library.missing": (
@@ -164,6 +168,11 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "No model needs as many; download it again.",
     ),
     "file.header": ("{file} has a damaged header.", "Download it again."),
+    "file.header-cut": ("{file} has a damaged header, or is cut off inside it.", "Download it again."),
+    "file.gguf-version": (
+        "{file} has the GGUF version {version}; known are {known}.",
+        "Take the same model in a newer GGUF file, or as a .safetensors file.",
+    ),
     "file.crowded": ("{file} describes more tensors than any model has.", "Download it again, or take it away."),
     "file.metadata": ("{file} has a damaged header (its notes on itself are no texts).", "Download it again."),
     "file.twice": ("{file} has a damaged header ({name} stands in it twice).", "Download it again."),
@@ -174,6 +183,17 @@ ENGLISH: dict[str, tuple[str, str]] = {
     ),
     "file.overlap": ("{file} is damaged: {name} lies where another tensor is.", "Download it again."),
     "file.gap": ("{file} is damaged: there is a gap before {name}.", "Download it again."),
+    "file.pickle": ("{file} is a damaged pickle, or no weights at all.", "Download it again."),
+    "file.archive": ("{file} is cut off, or is a damaged archive.", "Download it again."),
+    "file.archive-names": (
+        "{file} is an archive with names that lead out of it.",
+        "Nothing of it was unpacked. Take the file away; it may have been made to do harm.",
+    ),
+    "file.storages": ("{file} is damaged: the numbers of {count} tensors are missing.", "Download it again."),
+    "file.programs": (
+        "{file} asks for more than weights: {names}.",
+        "Loading it could run a program hidden in it, so nothing of it is. Take the model as a .safetensors file.",
+    ),
     "file.dtype": (
         "{file} holds {name} in the number format {dtype}, which Safelight does not know.",
         "Take the same model in another number format.",

@@ -11,6 +11,10 @@ _BESIDE = 1.3
 """How much more than the weights a run takes at least: what the layers compute."""
 
 
+RUN_FORMATS = ("safetensors",)
+"""Formats of files that the engine reads."""
+
+
 def verdict(identity: Identity, usable: bool, memory: int) -> tuple[bool, Message]:
     """Whether the model can make pictures or films here, and the reason.
 
@@ -26,6 +30,8 @@ def verdict(identity: Identity, usable: bool, memory: int) -> tuple[bool, Messag
         return True, Message("library.runs", values) if identity.parameters else Message("library.runs-unknown", {})
     if identity.kind == UNKNOWN:
         return False, Message("library.unknown", {})
+    if identity.format not in RUN_FORMATS:
+        return False, Message("library.format", {"format": identity.format})
     if identity.kind != "checkpoint":
         return False, Message("library.part", {"kind": KINDS[identity.kind]})
     if identity.missing:
