@@ -10,7 +10,8 @@ from desktop_app.checkpoints.identity import ARCHITECTURES, UNKNOWN, Identity
 from desktop_app.checkpoints.scan import model_files
 from desktop_app.core.errors import AppError
 
-KINDS = ("lora", "lycoris")
+LORA = "lora"
+KINDS = (LORA, "lycoris")
 READ = (".safetensors", ".sft")
 _GIVEN_NAMES = ("adapter_model", "pytorch_lora_weights")
 """What PEFT and diffusers call every file: there the folder has the name."""

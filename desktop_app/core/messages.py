@@ -91,6 +91,10 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "Take the same model as a .safetensors file, or as a folder in the layout of diffusers.",
     ),
     "library.unknown": ("Safelight does not know what this file is.", ""),
+    "library.lora": (
+        "This LoRA changes what a model draws.",
+        "Put it on here, or write <lora:{name}:1> in the prompt.",
+    ),
     "library.part": ("{kind}: it is used together with a checkpoint, not by itself.", ""),
     "library.missing": (
         "Cannot be used alone: it lacks {parts}.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from desktop_app.core.catalog import A1111
 
@@ -58,9 +59,16 @@ def schedule(text: str, dialect: str, steps: int) -> list[tuple[int, str]]:
     return stages
 
 
-def is_scheduled(text: str, dialect: str) -> bool:
-    """Whether ``text`` changes from step to step at all."""
-    return len(schedule(text, dialect, 1000)) > 1
+def schedule_marks(text: str) -> list[tuple[int, int]]:
+    """(start, length) of the brackets, separators and times that mean a choice, in order."""
+    tokens = _TOKEN.findall(text)
+    starts = [0, *accumulate(map(len, tokens))]
+    found: list[int] = []
+    for opening, (close, separators) in _pairs(tokens).items():
+        if _means_choice(tokens, close, separators):
+            when = [close - 1] if tokens[separators[0]] == ":" else []
+            found += [opening, *separators, *when, close]
+    return [(starts[index], len(tokens[index])) for index in sorted(found)]
 
 
 def _parsed(text: str, steps: int) -> list[str | _Choice]:

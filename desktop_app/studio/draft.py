@@ -9,7 +9,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from desktop_app.core.catalog import FILM, ModelFacts
+from desktop_app.core.catalog import FILM, PLAIN, ModelFacts
 from desktop_app.core.errors import RequestError
 from desktop_app.core.messages import Message
 from desktop_app.core.request import (
@@ -22,7 +22,9 @@ from desktop_app.core.request import (
     default_request,
     problems,
 )
+from desktop_app.prompt.emphasis import scan
 from desktop_app.prompt.surprise import surprise
+from desktop_app.prompt.tags import blanked
 from desktop_app.prompt.vocabulary import synonyms_in, unknown_words
 from desktop_app.studio.background import Background
 from desktop_app.studio.draft_values import (
@@ -173,11 +175,23 @@ class Draft(QObject):
 
     def unknown_words(self) -> list[tuple[int, int]]:
         """(start, length) of the words of the prompt that the chosen model has never seen."""
-        return unknown_words(self.value("prompt"), frozenset(self.facts.vocabulary)) if self.facts else []
+        if self.facts is None:
+            return []
+        prompt = blanked(self.value("prompt"))
+        marks = scan(prompt, self.dialect)
+        breaks = {mark.start for mark in marks if mark.kind == "break"}
+        words = unknown_words(prompt, frozenset(self.facts.vocabulary))
+        return [(start, length) for start, length in words if start not in breaks]
 
     def synonyms(self) -> list[tuple[int, int, str]]:
         """(start, length, what it stands for) of the words of the prompt that the chosen model takes for another."""
-        return synonyms_in(self.value("prompt"), self.facts.synonyms) if self.facts else []
+        return synonyms_in(blanked(self.value("prompt")), self.facts.synonyms) if self.facts else []
+
+    @property
+    def dialect(self) -> str:
+        """How the chosen model is told the prompt: as plain text, where weights mean nothing to it."""
+        weighs = self.facts is not None and "prompt_dialect" in self.facts.controls
+        return self.value("prompt_dialect") if weighs else PLAIN
 
     # -- the request
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from desktop_app.checkpoints.forecast import weight_bytes
 from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, PARTS, UNKNOWN, Identity
+from desktop_app.checkpoints.loras import LORA, lora_name
 from desktop_app.core.messages import Message
 
 GIB = 1024**3
@@ -16,7 +17,7 @@ RUN_FORMATS = ("safetensors",)
 
 
 def verdict(identity: Identity, usable: bool, memory: int) -> tuple[bool, Message]:
-    """Whether the model can make pictures or films here, and the reason.
+    """Whether the model can make pictures or films here, or change them as a LoRA, and the reason.
 
     ``usable`` says whether the program offers it as a model; ``memory`` is this machine's in bytes.
     """
@@ -28,6 +29,8 @@ def verdict(identity: Identity, usable: bool, memory: int) -> tuple[bool, Messag
         if need * GIB > memory:
             return False, Message("library.too-large", values)
         return True, Message("library.runs", values) if identity.parameters else Message("library.runs-unknown", {})
+    if identity.kind == LORA:
+        return True, Message("library.lora", {"name": lora_name(identity.path)})
     if identity.kind == UNKNOWN:
         return False, Message("library.unknown", {})
     if identity.format not in RUN_FORMATS:

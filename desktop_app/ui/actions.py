@@ -38,6 +38,8 @@ ACTIONS: tuple[ActionFacts, ...] = (
     ActionFacts("find_model", "Find a model…", "Search all your models.", ("Ctrl+F",)),
     ActionFacts("focus_prompt", "Go to the prompt", "Put the cursor into the prompt.", ("Ctrl+L",)),
     ActionFacts("surprise", "Surprise me", "Write a sentence of what the model can draw.", ("Ctrl+Shift+P",)),
+    ActionFacts("weigh_more", "More weight", "Give the words at the cursor more weight in the prompt.", ("Ctrl+Up",)),
+    ActionFacts("weigh_less", "Less weight", "Give the words at the cursor less weight in the prompt.", ("Ctrl+Down",)),
     ActionFacts("new_seed", "New seed", "Draw a new seed and lock it.", ("Ctrl+D",)),
     ActionFacts("use_all", "Use all", "Take prompt, settings and seed of this picture.", ("A",), True),
     ActionFacts("use_prompt", "Use prompt", "Take only the prompt of this picture.", ("P",), True),
@@ -75,7 +77,7 @@ ACTIONS: tuple[ActionFacts, ...] = (
     ActionFacts("quit", "Quit", "Close Safelight.", ("Ctrl+Q",)),
 )
 MENU: tuple[str, ...] = (
-    *("generate", "generate_first", "stop", "keep", "surprise", ""),
+    *("generate", "generate_first", "stop", "keep", "surprise", "weigh_more", "weigh_less", ""),
     *("save_as", "copy_image", "copy_prompt", "show_in_folder", "enlarge", "reproduce", "undo_use", ""),
     *("play", "save_frame", "use_start", "extend", "contact_sheet", ""),
     *("create", "models", "find_model", ""),

@@ -129,7 +129,7 @@ class MainWindow(QMainWindow):
     def _make_parts(self) -> None:
         self.thumbnails = Thumbnails(self)
         self.menu = QMenu(self.tr("Menu"), self)
-        self.prompt_panel = PromptPanel(self.draft, self.background, self._paths.start_pictures)
+        self.prompt_panel = PromptPanel(self.draft, self.background, self._library, self._paths.start_pictures)
         self.stage = Stage(self.viewer)
         self.canvas = self.stage.canvas
         self.top_bar = TopBar(self.canvas, self.menu)
@@ -184,6 +184,8 @@ class MainWindow(QMainWindow):
             "models": lambda: self._show_workspace(MODELS),
             "find_model": self._find_model,
             "focus_prompt": self._focus_prompt,
+            "weigh_more": lambda: self.prompt_panel.weigh_words(1),
+            "weigh_less": lambda: self.prompt_panel.weigh_words(-1),
             "surprise": self._surprise,
             "new_seed": self.draft.new_seed,
             "use_all": lambda: picture.recall("all"),
@@ -265,6 +267,7 @@ class MainWindow(QMainWindow):
         self.closing.agreed.connect(self._close_for_good)
         self.rail.chosen.connect(self._show_workspace)
         self.models_workspace.use_wanted.connect(self._use_model)
+        self.models_workspace.wear_wanted.connect(self._wear)
         self.models_workspace.said.connect(self._say)
         self.models_workspace.failed.connect(self.show_error)
 
@@ -398,6 +401,12 @@ class MainWindow(QMainWindow):
         self._show_workspace(CREATE)
         self._focus_prompt()
 
+    @Slot(str)
+    def _wear(self, name: str) -> None:
+        self.prompt_panel.loras.put_on(name)
+        self._show_workspace(CREATE)
+        self._focus_prompt()
+
     # -- small things
 
     @Slot(str)
@@ -480,6 +489,7 @@ class MainWindow(QMainWindow):
         self.thumbnails.close()
         self.stage.welcome.close_files()
         self.prompt_panel.start.close_files()
+        self.prompt_panel.token_reader.close()
         self.background.close()
         event.accept()
 

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVB
 
 from desktop_app.checkpoints.forecast import weight_bytes
 from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, PARTS, UNKNOWN
+from desktop_app.checkpoints.loras import LORA
 from desktop_app.studio.model_library import LibraryItem
 from desktop_app.studio.model_verdict import GIB, verdict
 from desktop_app.ui import theme
@@ -55,13 +56,22 @@ class ModelDetails(QFrame):
         runs, message = verdict(item.identity, usable, psutil.virtual_memory().total)
         sentence = " ".join(filter(None, translated(message)))
         self.verdict.setText(sentence)
-        self.use.setEnabled(usable)
-        self.use.setToolTip(self.tr("Make pictures with this model (Enter).") if usable else sentence)
+        self._dress_use(usable, wearable=item.identity.kind == LORA and runs, sentence=sentence)
         theme.set_role(self.verdict, "" if runs else "hint")
         self.table.show_pairs(self._pairs(item))
         self.notes.setText(item.notes.description)
         self.notes.setVisible(bool(item.notes.description))
         self.preview.hide()
+
+    def _dress_use(self, usable: bool, *, wearable: bool, sentence: str) -> None:
+        text = self.tr("Put it on") if wearable else self.tr("Use this model")
+        tip = (
+            self.tr("Add it to the prompt (Enter).") if wearable else self.tr("Make pictures with this model (Enter).")
+        )
+        self.use.setText(text)
+        self.use.setAccessibleName(text)
+        self.use.setEnabled(usable or wearable)
+        self.use.setToolTip(tip if usable or wearable else sentence)
 
     def show_preview(self, pixmap: QPixmap | None) -> None:
         """The preview picture, once it was read; None or a null one hides it."""

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS
+from desktop_app.checkpoints.loras import LORA, lora_name
 from desktop_app.checkpoints.scan import comfy_folders
 from desktop_app.core.catalog import ModelFacts
 from desktop_app.core.messages import Message
@@ -46,6 +47,8 @@ class ModelsWorkspace(QWidget):
 
     use_wanted = Signal(str)
     """Key of the model that shall make the next picture."""
+    wear_wanted = Signal(str)
+    """Name of the LoRA that the prompt shall ask for."""
     said = Signal(str)
     failed = Signal(object)
     """Message."""
@@ -217,9 +220,14 @@ class ModelsWorkspace(QWidget):
 
     @Slot()
     def _use(self) -> None:
-        facts = self._usable(self._chosen) if self._chosen else None
-        if facts is not None:
+        row = self._library.row_of(self._chosen) if self._chosen else -1
+        if row < 0:
+            return
+        identity = self._library.item(row).identity
+        if facts := self._usable(identity.path):
             self.use_wanted.emit(facts.key)
+        elif identity.kind == LORA and not identity.problem:
+            self.wear_wanted.emit(lora_name(identity.path))
 
     @Slot()
     def _choose_folder(self) -> None:

@@ -7,17 +7,25 @@ from pathlib import Path
 from PySide6.QtCore import QSignalBlocker, QSize, Signal, Slot
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from desktop_app.core.catalog import FILM, PICTURE
+from desktop_app.core.catalog import A1111, FILM, PICTURE, PLAIN, ModelFacts
+from desktop_app.prompt.emphasis import read_emphasis
+from desktop_app.prompt.highlight import syntax_spans
+from desktop_app.prompt.reweigh import reweigh
+from desktop_app.prompt.tags import without_tags
 from desktop_app.studio.background import Background
 from desktop_app.studio.draft import Draft
+from desktop_app.studio.model_library import ModelLibrary
+from desktop_app.studio.token_reader import TokenReader
 from desktop_app.ui import theme
 from desktop_app.ui.advanced_rows import AdvancedRows
 from desktop_app.ui.controls import ComboRow, EnlargeRow, SeedRow, SizeRow
 from desktop_app.ui.film_controls import FilmControls
 from desktop_app.ui.generate_button import GenerateButton
 from desktop_app.ui.icons import icon
+from desktop_app.ui.lora_stack import LoraStack
 from desktop_app.ui.number_rows import NumberRow
 from desktop_app.ui.start_picture import StartPicture
+from desktop_app.ui.token_strip import TokenStrip
 from desktop_app.ui.translate import translated
 from desktop_app.ui.widgets.fold import Fold
 from desktop_app.ui.widgets.labels import ElidedLabel, label
@@ -30,6 +38,8 @@ USUAL_GUIDANCE = (1.0, 15.0)
 USUAL_COUNT = (1, 8)
 LABEL_MOST = 104
 SMALL_ICON = 16
+SYNTAX_COLORS = {"bracket": "muted", "keyword": "accent", "schedule": "accent", "lora": "good"}
+"""What is not drawn as it stands, by its kind."""
 
 
 class PromptPanel(QFrame):
@@ -39,7 +49,14 @@ class PromptPanel(QFrame):
     reuse_seed = Signal()
     surprise_wanted = Signal()
 
-    def __init__(self, draft: Draft, background: Background, start_folder: Path, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        draft: Draft,
+        background: Background,
+        library: ModelLibrary,
+        start_folder: Path,
+        parent: QWidget | None = None,
+    ) -> None:
         """Start pictures that come without a file are written to ``start_folder``."""
         super().__init__(parent)
         self._draft = draft
@@ -47,6 +64,9 @@ class PromptPanel(QFrame):
         self.setMinimumWidth(288)
         self.setMaximumWidth(460)
         self._make_texts()
+        self.token_reader = TokenReader(draft, background, self)
+        self.tokens = TokenStrip(self.token_reader)
+        self.loras = LoraStack(draft, library)
         self._make_model()
         self._make_numbers()
         self.film = FilmControls(draft)
@@ -145,7 +165,7 @@ class PromptPanel(QFrame):
         heading_row.addWidget(heading, 1)
         heading_row.addWidget(self.surprise)
         column.addLayout(heading_row)
-        for part in (self.prompt, self.hint, self.negative_fold, self.kind, self.start):
+        for part in (self.prompt, self.hint, self.tokens, self.loras, self.negative_fold, self.kind, self.start):
             column.addWidget(part)
         column.addSpacing(theme.XS)
         for part in (self._model_row, self.about):
@@ -175,6 +195,7 @@ class PromptPanel(QFrame):
         captions = [row.label for row in (*rows, self.seed_row)]
         captions += [*self.advanced_rows.labels, *self.film.labels, *self.start.labels]
         width = min(LABEL_MOST, max(caption.sizeHint().width() for caption in captions))
+        self.loras.label_width = width
         for caption in captions:
             caption.setFixedWidth(width)
             caption.setWordWrap(True)
@@ -186,6 +207,7 @@ class PromptPanel(QFrame):
         self.surprise.clicked.connect(self.surprise_wanted)
         self.prompt.edited.connect(lambda text: draft.set_value("prompt", text))
         self.negative.edited.connect(lambda text: draft.set_value("negative_prompt", text))
+        self.loras.names_changed.connect(self._mark_words)
         self.kind.chosen.connect(lambda kind: draft.set_value("kind", kind))
         self._model_row.chosen.connect(lambda key: draft.set_value("model", key))
         self.size_row.edited.connect(self._size_edited)
@@ -241,6 +263,8 @@ class PromptPanel(QFrame):
             case "prompt":
                 self.prompt.set_text(value)
                 self._mark_words()
+            case "prompt_dialect":
+                self._mark_words()
             case "negative_prompt":
                 self.negative.set_text(value)
                 self.negative_fold.set_note(self.tr("in use") if value.strip() else "")
@@ -290,18 +314,41 @@ class PromptPanel(QFrame):
         sentence = self.tr("{model} does not know {words}.").format(model=model, words=named)
         about = facts.description if facts else ""
         marks += [Mark(start, length, "warning", f"{sentence} {about}".strip()) for start, length in unknown]
-        self.prompt.mark(marks)
+        self.prompt.mark([*marks, *self._syntax_marks(prompt)])
         self._show_hint(sentence if words else "", about)
+
+    def _syntax_marks(self, prompt: str) -> list[Mark]:
+        """What is not drawn as it stands, in other colours; LoRAs that are nowhere are marked."""
+        marks = []
+        for span in syntax_spans(prompt, self._draft.dialect):
+            known = span.tag is None or self.loras.is_known(span.tag.name)
+            marks.append(Mark(span.start, span.length, SYNTAX_COLORS[span.kind], underlined=False))
+            if span.tag and not known:
+                tip = self.tr("There is no LoRA called “{name}” in your model folders.").format(name=span.tag.name)
+                marks.append(Mark(span.start, span.length, "warning", tip))
+        return marks
 
     def _show_hint(self, sentence: str, about: str) -> None:
         facts = self._draft.facts
         deaf = facts is not None and "prompt" not in facts.controls
         if facts and deaf:
             sentence = self.tr("{model} does not go by words.").format(model=facts.name)
+        elif facts and self._weights_mean_nothing():
+            sentence = self._why_weights_mean_nothing(facts)
         theme.set_role(self.hint, "muted" if deaf else "hint")
         self.hint.setText(sentence)
         self.hint.setToolTip(about)
         self.hint.setVisible(bool(sentence))
+
+    def _weights_mean_nothing(self) -> bool:
+        """Whether the prompt has weights that are only read."""
+        prompt = without_tags(self._draft.value("prompt"))
+        return self._draft.dialect == PLAIN and read_emphasis(prompt, A1111) != read_emphasis(prompt, PLAIN)
+
+    def _why_weights_mean_nothing(self, facts: ModelFacts) -> str:
+        if "prompt_dialect" in facts.controls:
+            return self.tr("The dialect is plain text: brackets and weights are text as well.")
+        return self.tr("{model} takes brackets and weights for text.").format(model=facts.name)
 
     def _synonym_tip(self, model: str, word: str, plain: str) -> str:
         return self.tr("{model} draws “{word}” as “{plain}”.").format(model=model, word=word, plain=plain)
@@ -311,6 +358,12 @@ class PromptPanel(QFrame):
         self.button.set_problem(" ".join(translated(problem)).strip() if problem else "")
 
     # -- writing
+
+    def weigh_words(self, steps: int) -> None:
+        """So many steps more weight for the words at the cursor, in the box that has the focus."""
+        box = self.negative if self.negative.hasFocus() else self.prompt
+        if edit := reweigh(box.toPlainText(), *box.selected(), steps, self._draft.dialect):
+            box.replace(edit.start, edit.end, edit.text, (edit.first, edit.last))
 
     @Slot(int, int)
     def _size_edited(self, width: int, height: int) -> None:

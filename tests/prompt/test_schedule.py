@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from desktop_app.core.catalog import A1111, COMFY, INVOKE, PLAIN
-from desktop_app.prompt.schedule import is_scheduled, schedule
+from desktop_app.prompt.schedule import schedule, schedule_marks
 
 STEPS = 10
 
@@ -38,7 +38,6 @@ STEPS = 10
 )
 def test_from_to_when(text: str, stages: list[tuple[int, str]]) -> None:
     assert schedule(text, A1111, STEPS) == stages
-    assert is_scheduled(text, A1111) == ("[" in text and len(schedule(text, A1111, 1000)) > 1)
 
 
 def test_alternatives_take_turns() -> None:
@@ -49,6 +48,18 @@ def test_alternatives_take_turns() -> None:
         (5, "a cow"),
         (6, "a horse"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "marked"),
+    [
+        ("a [red:green:4] house", ["[", ":", ":", "4", "]"]),
+        ("[a|[b:3]|] [c]", ["[", "|", "[", ":", "3", "]", "|", "]"]),
+        ("[a:b] (c:1.2)", []),
+    ],
+)
+def test_what_means_a_choice_is_marked(text: str, marked: list[str]) -> None:
+    assert [text[start : start + length] for start, length in schedule_marks(text)] == marked
 
 
 def test_only_one_dialect_has_schedules() -> None:

@@ -124,9 +124,15 @@ def test_details_tell_what_is_known(stand, workspace, qtbot):
     assert details.isVisibleTo(workspace)
     assert details.notes.text() == "Evening."
     assert "Calls: golden hour" in details.table.text()
-    assert details.verdict.text() == "LoRA: it is used together with a checkpoint, not by itself."
-    assert not details.use.isEnabled()
+    assert details.verdict.text().startswith("This LoRA changes what a model draws.")
+    assert (details.use.text(), details.use.isEnabled()) == ("Put it on", True)
     qtbot.waitUntil(lambda: not details.preview.isHidden())
+
+
+def test_a_part_of_a_model_cannot_be_used_by_itself(stand, workspace):
+    choose(stand, workspace, "easy")
+    assert "it is used together with a checkpoint, not by itself" in workspace.details.verdict.text()
+    assert not workspace.details.use.isEnabled()
 
 
 def test_a_damaged_file_is_named_with_a_remedy(stand, workspace):

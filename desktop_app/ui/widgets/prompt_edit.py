@@ -1,4 +1,4 @@
-"""A text box that grows with its text, up to six lines, and can underline words."""
+"""A text box that grows with its text, up to six lines, and can underline words or colour them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ MOST_LINES = 6
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A dotted line under ``length`` characters from ``start``."""
+    """A dotted line under ``length`` characters from ``start``, or another colour for them."""
 
     start: int
     length: int
     color: str
     """Name of a token of the theme."""
-    tip: str
+    tip: str = ""
     """Explains the mark where the pointer rests."""
+    underlined: bool = True
+    """Else the characters themselves have the colour."""
 
 
 class PromptEdit(QPlainTextEdit):
@@ -65,8 +67,11 @@ class PromptEdit(QPlainTextEdit):
         selections = []
         for start, end, mark in self._marks:
             look = QTextCharFormat()
-            look.setUnderlineStyle(QTextCharFormat.UnderlineStyle.DotLine)
-            look.setUnderlineColor(theme.color(mark.color))
+            if mark.underlined:
+                look.setUnderlineStyle(QTextCharFormat.UnderlineStyle.DotLine)
+                look.setUnderlineColor(theme.color(mark.color))
+            else:
+                look.setForeground(theme.color(mark.color))
             selection = QTextEdit.ExtraSelection()
             selection.cursor = QTextCursor(self.document())
             selection.cursor.setPosition(start)
@@ -74,6 +79,29 @@ class PromptEdit(QPlainTextEdit):
             selection.format = look
             selections.append(selection)
         self.setExtraSelections(selections)
+
+    def selected(self) -> tuple[int, int]:
+        """(start, end) of the selection in characters; the cursor's place twice where nothing is selected."""
+        cursor, text = self.textCursor(), self.toPlainText()
+        units = text.encode("utf-16-le", "surrogatepass")
+        start, end = (
+            len(units[: 2 * place].decode("utf-16-le", "replace"))
+            for place in (cursor.selectionStart(), cursor.selectionEnd())
+        )
+        return start, end
+
+    def replace(self, start: int, end: int, text: str, selection: tuple[int, int]) -> None:
+        """Put ``text`` in the place of some characters, which Ctrl+Z undoes, and select those of ``selection``."""
+        cursor = self.textCursor()
+        self._select(cursor, start, end)
+        cursor.insertText(text)
+        self._select(cursor, *selection)
+        self.setTextCursor(cursor)
+
+    def _select(self, cursor: QTextCursor, start: int, end: int) -> None:
+        first, last = _utf16_span(self.toPlainText(), start, end - start)
+        cursor.setPosition(first)
+        cursor.setPosition(last, QTextCursor.MoveMode.KeepAnchor)
 
     def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
         return QSize(super().sizeHint().width(), self.height())
@@ -100,7 +128,7 @@ class PromptEdit(QPlainTextEdit):
     def tip_at(self, event: QHelpEvent) -> str:
         """The explanation of the marked word under the pointer, else the box's own."""
         at = self.cursorForPosition(self.viewport().mapFrom(self, event.pos())).position()
-        return next((mark.tip for start, end, mark in self._marks if start <= at <= end), self._tip)
+        return next((mark.tip for start, end, mark in self._marks if mark.tip and start <= at <= end), self._tip)
 
     @Slot()
     def _grow(self) -> None:
