@@ -6,6 +6,7 @@ The files are the truth; an index that is missing, damaged or of another version
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 from pathlib import Path
@@ -64,13 +65,14 @@ class Index:
 
 def _stamp(path: Path) -> list[int] | None:
     """Changes when the file does, for a folder when what describes it does; None when it is gone."""
-    for marker in (path / PIPELINE, path / PART, path):
-        try:
-            stat = marker.stat()
-        except OSError:
-            continue
-        return [stat.st_size, stat.st_mtime_ns]
-    return None
+    try:
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            marker = path / PIPELINE
+            found = (marker if marker.is_file() else path / PART).stat()
+    except OSError:
+        return None
+    return [found.st_size, found.st_mtime_ns]
 
 
 def _plain(identity: Identity) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def model_files(folder: Path) -> Iterator[Path]:
 
 def display_name(path: Path) -> str:
     """What people call the model at ``path``: its file name without the ending, or "owner/name" from a cache."""
-    for parent in (path, *path.parents):
+    for parent in (path, *path.parents) if _CACHE_PREFIX in str(path) else ():
         if parent.name.startswith(_CACHE_PREFIX):
             whole = parent.name.removeprefix(_CACHE_PREFIX).replace("--", "/", 1)
             inside = path.relative_to(parent).parts[2:]  # after snapshots/<commit>

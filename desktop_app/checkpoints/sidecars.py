@@ -8,7 +8,8 @@ The files are those of Automatic1111 (``<stem>.json``, ``<stem>.preview.png``), 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
@@ -36,39 +37,49 @@ class Notes:
     author: str = ""
 
 
-def read_notes(identity: Identity) -> Notes:
-    """Notes on one model from the files beside it and from its own metadata. Never raises."""
-    stem = _stem(identity.path)
-    told = [*_sidecars(stem), _own(identity.metadata)]
+def read_notes(identity: Identity, beside: Mapping[str, str] | None = None) -> Notes:
+    """Notes on one model from the files beside it and from its own metadata. Never raises.
+
+    ``beside`` is what :func:`names_in` says of its folder, for who asks about many files in the same one.
+    """
+    folder, stem = identity.path.parent, _stem(identity.path)
+    names = names_in(folder) if beside is None else beside
+    files = {
+        ending: folder / names[name] for ending in (*PICTURES, *_READERS) if (name := (stem + ending).lower()) in names
+    }
+    told = [*(read(files[ending]) for ending, read in _READERS.items() if ending in files), _own(identity.metadata)]
     first = {name: next(filter(None, (one.get(name) for one in told)), "") for name in _FIELDS}
     words = next(filter(None, (one.get("trigger_words") for one in told)), ())
-    return Notes(preview=_preview(identity.path, stem), trigger_words=tuple(words), **first)
+    return Notes(preview=_preview(identity.path, files), trigger_words=tuple(words), **first)
 
 
 _FIELDS = ("description", "base_model", "licence", "author")
 
 
-def _stem(path: Path) -> Path:
-    """``path`` without the ending of a weights file; a folder as it is."""
-    return path.with_suffix("") if path.suffix.lower() in WEIGHTS else path
+def names_in(folder: Path) -> dict[str, str]:
+    """Files in ``folder`` as they are called, by their names in lower case; none if it cannot be read.
+
+    Reading a folder once is far quicker than asking the system for each file that might be in it.
+    """
+    try:
+        with os.scandir(folder) as found:
+            return {entry.name.lower(): entry.name for entry in found if entry.is_file()}
+    except OSError:
+        return {}
 
 
-def _preview(path: Path, stem: Path) -> Path | None:
-    candidates = [stem.with_name(stem.name + ending) for ending in PICTURES]
-    if path.is_dir():
-        candidates += [path / f"preview{ending}" for ending in (".png", ".jpg", ".webp")]
-    return next((file for file in candidates if file.is_file()), None)
+def _stem(path: Path) -> str:
+    """The name of ``path`` without the ending of a weights file; a folder's as it is."""
+    return path.stem if path.suffix.lower() in WEIGHTS else path.name
 
 
-def _sidecars(stem: Path) -> Iterator[dict[str, Any]]:
-    for ending, read in (
-        (".civitai.info", _civitai),
-        (".metadata.json", _manager),
-        (".json", _automatic),
-    ):
-        yield read(_json(stem.with_name(stem.name + ending)))
-    for ending in (".description.txt", ".txt"):
-        yield {"description": _text(stem.with_name(stem.name + ending))}
+def _preview(path: Path, files: Mapping[str, Path]) -> Path | None:
+    if found := next((files[ending] for ending in PICTURES if ending in files), None):
+        return found
+    if path.suffix.lower() in WEIGHTS:
+        return None
+    inside = (path / f"preview{ending}" for ending in (".png", ".jpg", ".webp"))
+    return next((file for file in inside if file.is_file()), None)
 
 
 def _civitai(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,6 +127,16 @@ def _own(metadata: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
+_READERS: Mapping[str, Callable[[Path], dict[str, Any]]] = {
+    ".civitai.info": lambda file: _civitai(_json(file)),
+    ".metadata.json": lambda file: _manager(_json(file)),
+    ".json": lambda file: _automatic(_json(file)),
+    ".description.txt": lambda file: {"description": _text(file)},
+    ".txt": lambda file: {"description": _text(file)},
+}
+"""Ending of a sidecar: what reads it. The first that tells something wins."""
+
+
 def _words(value: Any) -> tuple[str, ...]:
     values = value if isinstance(value, list) else [value]
     return tuple(word.strip(" ,") for word in values if isinstance(word, str) and word.strip(" ,"))
@@ -136,7 +157,7 @@ def _json(path: Path) -> Mapping[str, Any]:
 def _text(path: Path) -> str:
     """The text of a file; "" when there is none or it is far too long."""
     try:
-        if not path.is_file() or path.stat().st_size > MOST_BYTES:
+        if path.stat().st_size > MOST_BYTES:
             return ""
         return path.read_text(encoding="utf-8", errors="replace").strip()[:MOST_BYTES]
     except OSError:

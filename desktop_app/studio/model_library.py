@@ -13,7 +13,7 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistent
 from desktop_app.checkpoints.identity import UNKNOWN, Identity
 from desktop_app.checkpoints.index import Index
 from desktop_app.checkpoints.scan import display_name, model_files
-from desktop_app.checkpoints.sidecars import Notes, read_notes
+from desktop_app.checkpoints.sidecars import Notes, names_in, read_notes
 from desktop_app.studio.background import Background
 
 _NOWHERE = QModelIndex()
@@ -37,7 +37,11 @@ class LibraryItem:
 def scan_library(folders: Sequence[Path], index: Index, stopped: Callable[[], bool]) -> tuple[LibraryItem, ...]:
     """All that is in ``folders``, by name; a file in two of them counts once."""
     paths = dict.fromkeys(path for folder in folders for path in model_files(folder))
-    items = [LibraryItem(display_name(one.path), one, read_notes(one)) for one in index.identities(paths, stopped)]
+    beside = {folder: names_in(folder) for folder in {path.parent for path in paths}}
+    items = [
+        LibraryItem(display_name(one.path), one, read_notes(one, beside[one.path.parent]))
+        for one in index.identities(paths, stopped)
+    ]
     return tuple(sorted(items, key=lambda item: item.name.lower()))
 
 
