@@ -25,9 +25,14 @@ def identify(path: Path) -> Identity:
     try:
         return _identify(path)
     except FileProblem as problem:
-        return Identity(path, problem=problem.message)
+        return Identity(path, size=_size(path), problem=problem.message)
     except OSError as problem:
         return Identity(path, problem=unreadable(path, problem).message)
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file that cannot be used; 0 of anything else."""
+    return path.stat().st_size if path.is_file() else 0
 
 
 def _identify(path: Path) -> Identity:

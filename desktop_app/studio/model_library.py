@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -42,7 +43,12 @@ def scan_library(folders: Sequence[Path], index: Index, stopped: Callable[[], bo
         LibraryItem(display_name(one.path), one, read_notes(one, beside[one.path.parent]))
         for one in index.identities(paths, stopped)
     ]
-    return tuple(sorted(items, key=lambda item: item.name.lower()))
+    return tuple(sorted(items, key=lambda item: _in_order(item.name)))
+
+
+def _in_order(name: str) -> list[tuple[int, str]]:
+    """Sorts names without regard to case, and "v2" before "v10"."""
+    return [(int(piece), "") if piece.isdecimal() else (0, piece) for piece in re.split(r"(\d+)", name.lower())]
 
 
 class ModelLibrary(QAbstractListModel):

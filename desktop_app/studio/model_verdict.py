@@ -10,8 +10,6 @@ from desktop_app.core.messages import Message
 GIB = 1024**3
 _BESIDE = 1.3
 """How much more than the weights a run takes at least: what the layers compute."""
-
-
 RUN_FORMATS = ("safetensors",)
 """Formats of files that the engine reads."""
 
@@ -29,12 +27,12 @@ def verdict(identity: Identity, usable: bool, memory: int) -> tuple[bool, Messag
         if need * GIB > memory:
             return False, Message("library.too-large", values)
         return True, Message("library.runs", values) if identity.parameters else Message("library.runs-unknown", {})
-    if identity.kind == LORA:
-        return True, Message("library.lora", {"name": lora_name(identity.path)})
     if identity.kind == UNKNOWN:
         return False, Message("library.unknown", {})
     if identity.format not in RUN_FORMATS:
         return False, Message("library.format", {"format": identity.format})
+    if identity.kind == LORA:
+        return True, Message("library.lora", {"name": lora_name(identity.path)})
     if identity.kind != "checkpoint":
         return False, Message("library.part", {"kind": KINDS[identity.kind]})
     if identity.missing:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QLocale, QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt
+from PySide6.QtCore import QCoreApplication, QLocale, QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPainterPath, QPixmap
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, UNKNOWN
+from desktop_app.core.messages import Message
 from desktop_app.studio.model_library import LibraryItem, ModelLibrary
 from desktop_app.ui import theme
 from desktop_app.ui.icons import paint_icon
@@ -19,12 +20,19 @@ Index = QModelIndex | QPersistentModelIndex
 
 
 def what_it_is(item: LibraryItem) -> str:
-    """Architecture and kind in one line, as far as they are known, or what is wrong with it."""
+    """Architecture, kind and packing in one line, as far as they are known, or what is wrong with it."""
     identity = item.identity
     if identity.problem:
-        return translated(identity.problem)[0]
+        return told_of_this_file(identity.problem)[0]
     known = [ARCHITECTURES[identity.architecture]] if identity.architecture != UNKNOWN else []
-    return " · ".join([*known, KINDS[identity.kind]])
+    packed = {"GGUF": f"GGUF {identity.dtype}", "pickle": "pickle"}.get(identity.format, identity.quantisation)
+    return " · ".join(filter(None, (*known, KINDS[identity.kind], packed)))
+
+
+def told_of_this_file(problem: Message) -> tuple[str, str]:
+    """(what is wrong, what to do) where the file's name stands beside it already."""
+    this = QCoreApplication.translate("models", "This file")
+    return translated(Message(problem.id, {**problem.values, "file": this}))
 
 
 class ModelCards(QStyledItemDelegate):
@@ -65,7 +73,7 @@ class ModelCards(QStyledItemDelegate):
         outline.addRoundedRect(box, 4, 4)
         pixmap = self._pixmap(item, round(2 * SIDE * painter.device().devicePixelRatioF()))
         if pixmap is None or pixmap.isNull():
-            painter.fillPath(outline, theme.color("window"))
+            painter.fillPath(outline, theme.color("panel"))
             icon = "alert" if item.identity.problem else "models"
             paint_icon(painter, icon, QRectF(box.center().x() - 10, box.center().y() - 10, 20, 20), "faint")
             return

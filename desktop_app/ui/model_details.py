@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PySide6.QtCore import QLocale, QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QPainter, QPainterPath, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
@@ -12,12 +14,15 @@ from desktop_app.checkpoints.loras import LORA
 from desktop_app.studio.model_library import LibraryItem
 from desktop_app.studio.model_verdict import GIB, verdict
 from desktop_app.ui import theme
+from desktop_app.ui.model_cards import told_of_this_file
 from desktop_app.ui.picture_actions import show_in_folder
 from desktop_app.ui.translate import translated
 from desktop_app.ui.widgets.info_table import InfoTable
 from desktop_app.ui.widgets.labels import label, selectable
 
-PREVIEW_HEIGHT = 220
+PREVIEW_HEIGHT, LOW_PREVIEW = 220, 132
+LOW = 640
+"""Height in px under which the preview picture is lower."""
 
 
 class ModelDetails(QFrame):
@@ -54,24 +59,25 @@ class ModelDetails(QFrame):
 
         self.title.setText(item.name)
         runs, message = verdict(item.identity, usable, psutil.virtual_memory().total)
-        sentence = " ".join(filter(None, translated(message)))
-        self.verdict.setText(sentence)
-        self._dress_use(usable, wearable=item.identity.kind == LORA and runs, sentence=sentence)
-        theme.set_role(self.verdict, "" if runs else "hint")
+        problem = item.identity.problem
+        self.verdict.setText(" ".join(filter(None, told_of_this_file(problem) if problem else translated(message))))
+        theme.set_role(self.verdict, "" if runs else "hint" if problem or usable else "muted")
+        self._dress_use(usable, wearable=item.identity.kind == LORA and runs)
         self.table.show_pairs(self._pairs(item))
         self.notes.setText(item.notes.description)
         self.notes.setVisible(bool(item.notes.description))
         self.preview.hide()
 
-    def _dress_use(self, usable: bool, *, wearable: bool, sentence: str) -> None:
+    def _dress_use(self, usable: bool, *, wearable: bool) -> None:
         text = self.tr("Put it on") if wearable else self.tr("Use this model")
         tip = (
             self.tr("Add it to the prompt (Enter).") if wearable else self.tr("Make pictures with this model (Enter).")
         )
         self.use.setText(text)
         self.use.setAccessibleName(text)
+        self.use.setToolTip(tip)
         self.use.setEnabled(usable or wearable)
-        self.use.setToolTip(tip if usable or wearable else sentence)
+        self.use.setVisible(usable or wearable)
 
     def show_preview(self, pixmap: QPixmap | None) -> None:
         """The preview picture, once it was read; None or a null one hides it."""
@@ -81,7 +87,7 @@ class ModelDetails(QFrame):
         identity, notes = item.identity, item.notes
         known = ARCHITECTURES[identity.architecture] if identity.architecture != UNKNOWN else ""
         pairs = [
-            (self.tr("Kind"), KINDS[identity.kind]),
+            (self.tr("Kind"), "" if identity.problem else KINDS[identity.kind]),
             (self.tr("Made for"), known or notes.base_model),
             (self.tr("Format"), " ".join(filter(None, (identity.quantisation, identity.dtype)))),
             (self.tr("Parameters"), _millions(identity.parameters)),
@@ -91,7 +97,8 @@ class ModelDetails(QFrame):
             (self.tr("Calls"), ", ".join(notes.trigger_words)),
             (self.tr("Author"), notes.author),
             (self.tr("Licence"), notes.licence),
-            (self.tr("File"), str(identity.path)),
+            (self.tr("File"), identity.path.name),
+            (self.tr("Folder"), _short_path(identity.path.parent)),
         ]
         return [(name, value) for name, value in pairs if value]
 
@@ -156,7 +163,7 @@ class _Preview(QWidget):
     def show_pixmap(self, pixmap: QPixmap | None) -> None:
         self._pixmap = pixmap or QPixmap()
         self.setVisible(not self._pixmap.isNull())
-        self.setFixedHeight(PREVIEW_HEIGHT)
+        self.setFixedHeight(LOW_PREVIEW if self.window().height() < LOW else PREVIEW_HEIGHT)
         self.update()
 
     def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
@@ -173,6 +180,12 @@ class _Preview(QWidget):
         outline.addRoundedRect(frame, 6, 6)
         painter.setClipPath(outline)
         painter.drawPixmap(frame, self._pixmap, QRectF(self._pixmap.rect()))
+
+
+def _short_path(folder: Path) -> str:
+    """``folder`` from the home folder on where it lies in it."""
+    home = Path.home()
+    return str(Path("~", folder.relative_to(home))) if folder.is_relative_to(home) else str(folder)
 
 
 def _button(text: str, tip: str) -> QPushButton:

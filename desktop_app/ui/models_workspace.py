@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QSize, Qt, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QLocale, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QComboBox,
@@ -39,6 +39,7 @@ from desktop_app.ui.widgets.labels import ElidedLabel, label
 NARROW = 900
 """Width in px under which the details are narrower."""
 NARROW_DETAILS, WIDE_DETAILS = 272, 340
+NARROW_FILTER, WIDE_FILTER = 120, 240
 YAML = (".yaml", ".yml")
 
 
@@ -80,7 +81,6 @@ class ModelsWorkspace(QWidget):
 
     def _make_parts(self) -> None:
         self.search = QLineEdit()
-        self.search.setPlaceholderText(self.tr("Search names, folders and trigger words"))
         self.search.setAccessibleName(self.tr("Search models"))
         self.search.setToolTip(self.tr("Words of a name, a folder or a trigger word; all of them must occur."))
         self.search.setClearButtonEnabled(True)
@@ -100,6 +100,9 @@ class ModelsWorkspace(QWidget):
         self.list.setToolTip(self.tr("Choose a model to see what is known of it; Enter uses it."))
         self.details = ModelDetails()
         self.empty = _EmptyState()
+        self.invitation = _EmptyState()
+        self.invitation.show_state(searching=False, scanning=False)
+        self.invitation.title.setText(self.tr("Your own models"))
 
     def _lay_out(self) -> None:
         bar = QFrame()
@@ -122,7 +125,8 @@ class ModelsWorkspace(QWidget):
         column = QVBoxLayout(middle)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(self.pages, 1)
+        column.addWidget(self.pages, 2)
+        column.addWidget(self.invitation, 3)
         column.addWidget(foot)
         self.details.setFixedWidth(WIDE_DETAILS)
         whole = QVBoxLayout(self)
@@ -141,6 +145,7 @@ class ModelsWorkspace(QWidget):
         self.architecture.currentIndexChanged.connect(self._filter)
         self.add.clicked.connect(self._choose_folder)
         self.empty.add.clicked.connect(self._choose_folder)
+        self.invitation.add.clicked.connect(self._choose_folder)
         self.rescan.clicked.connect(self._library.refresh)
         self._library.scanned.connect(self._show_library)
         self._library.modelReset.connect(self._keep_chosen)
@@ -172,13 +177,13 @@ class ModelsWorkspace(QWidget):
         shown, whole = self._library.rowCount(), len(self._library.items)
         self.pages.setCurrentWidget(self.list if shown else self.empty)
         self.empty.show_state(searching=whole > 0, scanning=self._library.scanning)
-        texts = [self.tr("1 model") if whole == 1 else self.tr("{count} models").format(count=whole)]
+        numbers = QLocale()
+        texts = [self.tr("1 model") if whole == 1 else self.tr("{count} models").format(count=numbers.toString(whole))]
         if shown != whole:
-            texts.append(self.tr("{shown} shown").format(shown=shown))
+            texts.append(self.tr("{shown} shown").format(shown=numbers.toString(shown)))
         if self._library.scanning:
             texts.append(self.tr("looking…"))
-        elif not self._settings.get("model_folders"):
-            texts.append(self.tr("to see your own, add the folder where they are, or drop it here"))
+        self.invitation.setVisible(0 < shown == whole and not self._settings.get("model_folders"))
         self.count.setText(" · ".join(texts))
 
     @Slot()
@@ -275,10 +280,16 @@ class ModelsWorkspace(QWidget):
         self._fold()
 
     def _fold(self) -> None:
-        """Details only where something is chosen, and narrower where there is little room."""
+        """Details only where something is chosen; all of it narrower where there is little room."""
         chosen = bool(self.list.selectionModel().selectedIndexes())
+        narrow = self.width() < NARROW
         self.details.setVisible(chosen)
-        self.details.setFixedWidth(NARROW_DETAILS if self.width() < NARROW else WIDE_DETAILS)
+        self.details.setFixedWidth(NARROW_DETAILS if narrow else WIDE_DETAILS)
+        for box in (self.kind, self.architecture):
+            box.setMaximumWidth(NARROW_FILTER if narrow else WIDE_FILTER)
+        self.search.setPlaceholderText(
+            self.tr("Search") if narrow else self.tr("Search names, folders and trigger words")
+        )
 
 
 class _EmptyState(QWidget):

@@ -1,6 +1,6 @@
 """Screenshots of every state, from the real program with the real engine and the bundled model.
 
-    python packaging/screenshots/make.py FOLDER [--only NAME ...] [--font FAMILY]
+    python packaging/screenshots/make.py FOLDER [--only NAME ...] [--states NAME ...] [--font FAMILY]
 
 Each variant runs in a process of its own, off screen, with a data folder that is thrown away; prompts and seeds are
 fixed, so that the same model gives the same pictures again.
@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from library import write_ten, write_thousand
+
 FIRST_SEED = 7
 WAIT_S = 180
 
@@ -35,14 +37,15 @@ class Variant:
     scale: float = 1.0
 
 
-ALL = ("empty", "running", "finished", "cancelled", "error", "settings", "shortcuts")
+MODELS = ("models-none", "models-ten", "models-damaged", "models-search", "models-thousand")
+ALL = ("empty", "running", "finished", "cancelled", "error", "settings", "shortcuts", *MODELS)
 VARIANTS = {
     "dark": Variant("dark", 1280, 800, ALL),
     "light": Variant("light", 1280, 800, ALL),
     "small": Variant("dark", 780, 540, ("empty", "running", "finished", "error")),
-    "smallest": Variant("light", 720, 520, ("empty", "finished")),
+    "smallest": Variant("light", 720, 520, ("empty", "finished", *MODELS)),
     "large": Variant("dark", 1920, 1080, ("running", "finished")),
-    "scale-200": Variant("dark", 1000, 700, ("finished",), scale=2.0),
+    "scale-200": Variant("dark", 1000, 700, ("finished", "models-ten", "models-thousand"), scale=2.0),
 }
 
 
@@ -50,25 +53,29 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", nargs="*", choices=VARIANTS, default=list(VARIANTS))
+    parser.add_argument(
+        "--states", nargs="*", choices=ALL, default=list(ALL), help="only these, where a variant has them"
+    )
     parser.add_argument("--font", help="font family; by default the system's own")
     parser.add_argument("--here", choices=VARIANTS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     if options.here:
-        return take(options.here, options.folder, options.font)
-    codes = [run_apart(name, options.folder, options.font) for name in options.only]
+        return take(options.here, options.folder, options.states, options.font)
+    codes = [run_apart(name, options.folder, options.states, options.font) for name in options.only]
     return max(codes, default=0)
 
 
-def run_apart(name: str, folder: Path, font: str | None) -> int:
+def run_apart(name: str, folder: Path, states: list[str], font: str | None) -> int:
     """One variant in a fresh process, because the scale is fixed when Qt starts."""
     scale = {"QT_SCALE_FACTOR": str(VARIANTS[name].scale)} if VARIANTS[name].scale != 1 else {}
-    command = [sys.executable, __file__, str(folder), "--here", name, *(["--font", font] if font else [])]
+    command = [sys.executable, __file__, str(folder), "--here", name, "--states", *states]
+    command += ["--font", font] if font else []
     return subprocess.run(command, env={**os.environ, "QT_QPA_PLATFORM": "offscreen", **scale}, check=False).returncode
 
 
-def take(name: str, folder: Path, font: str | None) -> int:
-    """Start the program as :data:`VARIANTS` says and take its states in order."""
+def take(name: str, folder: Path, states: list[str], font: str | None) -> int:
+    """Start the program as :data:`VARIANTS` says and take those of its states that are among ``states``, in order."""
     from PySide6.QtGui import QFont
     from PySide6.QtWidgets import QApplication
 
@@ -86,9 +93,9 @@ def take(name: str, folder: Path, font: str | None) -> int:
         program = Program(paths)
         program.window.resize(variant.width, variant.height)
         program.start()
-        photographer = Photographer(app, program, lambda state: folder / f"{name}-{state}.png")
+        photographer = Photographer(app, program, Path(data), lambda state: folder / f"{name}-{state}.png")
         try:
-            photographer.take_all(variant.states)
+            photographer.take_all([state for state in variant.states if state in states])
         finally:
             program.queue.clear_waiting()
             program.queue.cancel()
@@ -101,19 +108,20 @@ def take(name: str, folder: Path, font: str | None) -> int:
 class Photographer:
     """Brings the window into a state, then grabs it."""
 
-    def __init__(self, app, program, target: Callable[[str], Path]) -> None:
+    def __init__(self, app, program, data: Path, target: Callable[[str], Path]) -> None:
         self._app = app
         self._program = program
+        self._data = data
         self._target = target
         self._seed = FIRST_SEED
 
-    def take_all(self, states: tuple[str, ...]) -> None:
+    def take_all(self, states: list[str]) -> None:
         queue = self._program.queue
         self.wait(lambda: queue.engine_state == "ready")
         for state in ALL:
             if state in states:
-                getattr(self, state)()
-            elif state == "finished":
+                getattr(self, state.replace("-", "_"))()
+            elif state == "finished" and {"cancelled", "error"} & set(states):
                 self._make_pictures()
 
     def wait(self, ready: Callable[[], bool]) -> None:
@@ -186,7 +194,43 @@ class Photographer:
         self.grab("shortcuts", dialog)
         dialog.close()
 
+    def models_none(self) -> None:
+        self._show_models([])
+        self.grab("models-none")
+
+    def models_ten(self) -> None:
+        write_ten(self._data / "ten")
+        self._show_models([self._data / "ten"], "evening light")
+        self.grab("models-ten")
+
+    def models_damaged(self) -> None:
+        write_ten(self._data / "ten")
+        self._show_models([self._data / "ten"], "interrupted download")
+        self.grab("models-damaged")
+
+    def models_search(self) -> None:
+        write_ten(self._data / "ten")
+        self._show_models([self._data / "ten"])
+        self._program.window.models_workspace.search.setText("nothing like it")
+        self.grab("models-search")
+        self._program.window.models_workspace.search.clear()
+
+    def models_thousand(self) -> None:
+        write_thousand(self._data / "thousand")
+        self._show_models([self._data / "thousand"], "chalk cat v3")
+        self.grab("models-thousand")
+
     # -- what they share
+
+    def _show_models(self, folders: list[Path], chosen: str = "") -> None:
+        """The Models workspace over ``folders``, with one of them chosen."""
+        program = self._program
+        program.window.actions_by_id["models"].trigger()
+        program.settings.set("model_folders", [str(folder) for folder in folders])
+        self.wait(lambda: not program.library.scanning)
+        rows = range(program.library.rowCount())
+        row = next((row for row in rows if program.library.item(row).name == chosen), -1)
+        program.window.models_workspace.list.setCurrentIndex(program.library.index(row, 0))
 
     def _compose(self, example: int) -> None:
         """Put one of the model's own example sentences into the prompt."""

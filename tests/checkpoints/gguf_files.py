@@ -54,6 +54,7 @@ def write_gguf(path: Path, shapes: Shapes, kind: str = "Q8_0", **notes: str | in
         described += tensor(name, shape, number, offset)
         offset += -(-(math.prod(shape) // weights * size) // 32) * 32
     start = header(described, len(shapes), {name.replace("__", "."): value for name, value in notes.items()})
+    path.parent.mkdir(exist_ok=True)
     with path.open("wb") as file:
         file.write(start)
         file.truncate(-(-len(start) // 32) * 32 + offset)

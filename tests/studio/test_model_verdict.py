@@ -22,6 +22,9 @@ from desktop_app.studio.model_verdict import GIB, verdict
         ({"kind": "lora"}, False, True, "library.lora"),
         ({"kind": "vae"}, False, False, "library.part"),
         ({}, False, False, "library.unknown"),
+        ({"format": "GGUF"}, False, False, "library.unknown"),
+        ({"kind": "denoiser", "format": "GGUF"}, False, False, "library.format"),
+        ({"kind": "lora", "format": "pickle"}, False, False, "library.format"),
         ({"kind": "checkpoint", "problem": Message("file.empty", {"file": "x"})}, True, False, "file.empty"),
     ],
 )

@@ -10,7 +10,9 @@ from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QImage
 from PySide6.QtTest import QTest
 
+from desktop_app.ui.model_cards import what_it_is
 from desktop_app.ui.rail import CREATE, MODELS
+from tests.checkpoints.gguf_files import write_gguf
 
 LORA = "lora_unet_down_blocks_0_attentions_0_proj_in.lora_down.weight"
 
@@ -132,12 +134,14 @@ def test_details_tell_what_is_known(stand, workspace, qtbot):
 def test_a_part_of_a_model_cannot_be_used_by_itself(stand, workspace):
     choose(stand, workspace, "easy")
     assert "it is used together with a checkpoint, not by itself" in workspace.details.verdict.text()
-    assert not workspace.details.use.isEnabled()
+    assert workspace.details.verdict.property("role") == "muted", "nothing is wrong with it"
+    assert workspace.details.use.isHidden()
 
 
 def test_a_damaged_file_is_named_with_a_remedy(stand, workspace):
     choose(stand, workspace, "page")
-    assert "is a web page, not a model" in workspace.details.verdict.text()
+    assert "This file is a web page, not a model" in workspace.details.verdict.text()
+    assert workspace.details.verdict.property("role") == "hint"
     assert "download it again" in workspace.details.verdict.text()
 
 
@@ -158,9 +162,50 @@ def test_a_model_that_can_be_used_makes_the_next_picture(stand, models, qtbot):
     stand.window._show_workspace(MODELS)
     choose(stand, workspace, "postcard")
     assert workspace.details.use.isEnabled()
+    assert not workspace.details.use.isHidden()
     QTest.keyClick(workspace.list, Qt.Key.Key_Return)
     assert stand.window.workspaces.currentWidget() is stand.window.splitter
     assert stand.draft.value("model") == "postcard"
+
+
+def test_own_models_are_asked_for_while_only_the_programs_are_there(stand, models, qtbot):
+    workspace = stand.window.models_workspace
+    assert workspace.invitation.isHidden()
+    stand.library._folders = lambda: [models]
+    stand.library.refresh()
+    qtbot.waitUntil(lambda: not stand.library.scanning)
+    assert not workspace.invitation.isHidden()
+    workspace.search.setText("nothing like it")
+    assert workspace.invitation.isHidden()
+    workspace.search.clear()
+    stand.settings.set("model_folders", [str(models)])
+    stand.library.refresh()
+    qtbot.waitUntil(lambda: not stand.library.scanning)
+    assert workspace.invitation.isHidden()
+
+
+def test_names_are_in_the_order_that_people_count(stand, tmp_path, qtbot):
+    for name in ("v10", "V2", "v1", "a"):
+        write_weights(tmp_path / "more" / f"{name}.safetensors", {"emb_params": [8, 768]})
+    stand.settings.set("model_folders", [str(tmp_path / "more")])
+    stand.library.refresh()
+    qtbot.waitUntil(lambda: not stand.library.scanning)
+    assert names(stand) == ["a", "v1", "V2", "v10"]
+
+
+def test_a_file_that_is_packed_says_so(stand, tmp_path, qtbot):
+    wan = {
+        "head.modulation": (2, 256),
+        "blocks.0.cross_attn.k.weight": (256, 256),
+        "text_embedding.0.weight": (256, 256),
+    }
+    write_gguf(tmp_path / "packed" / "w.gguf", wan, "Q4_K")
+    stand.settings.set("model_folders", [str(tmp_path / "packed")])
+    stand.library.refresh()
+    qtbot.waitUntil(lambda: not stand.library.scanning)
+    assert what_it_is(stand.library.item(0)) == "Wan 2 · U-Net or transformer · GGUF Q4_K"
+    choose(stand, stand.window.models_workspace, "w")
+    assert "cannot run models in GGUF files" in stand.window.models_workspace.details.verdict.text()
 
 
 def test_folders_are_added_once(stand, folder):
