@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from desktop_app.checkpoints.safetensors_header import check_safetensors
-from desktop_app.core.catalog import FAMILIES, FILM, SCHEDULERS, Family, FilmFacts, ModelFacts, PreviewFactors
+from desktop_app.checkpoints.single_file import check_single_file, configuration, is_model_file, usable, weight_files
+from desktop_app.core.catalog import (
+    FAMILIES,
+    FILM,
+    FIRST_SIZES,
+    SCHEDULERS,
+    Family,
+    FilmFacts,
+    ModelFacts,
+    PreviewFactors,
+)
 from desktop_app.core.errors import AppError, RequestError
 from desktop_app.core.request import MAX_CLIP_SKIP
 
@@ -24,7 +34,10 @@ _MAX_ENLARGE = 8
 
 
 def find_models(folders: Iterable[Path]) -> dict[str, Path]:
-    """Diffusers folders (those with a ``model_index.json``) directly inside ``folders``, by name; the first wins."""
+    """Models directly inside ``folders`` by name, of which the first wins.
+
+    Diffusers folders (those with a ``model_index.json``), and whole checkpoints in one file, without their ending.
+    """
     found: dict[str, Path] = {}
     for folder in folders:
         if not folder.is_dir():
@@ -32,11 +45,13 @@ def find_models(folders: Iterable[Path]) -> dict[str, Path]:
         for child in sorted(folder.iterdir()):
             if (child / "model_index.json").is_file():
                 found.setdefault(child.name, child)
+            elif is_model_file(child):
+                found.setdefault(child.stem, child)
     return found
 
 
 def resolve_model(value: str, folders: Iterable[Path]) -> Path:
-    """The folder of the model called ``value``, which may also be a path.
+    """The folder or file of the model called ``value``, which may also be a path.
 
     Raises ``RequestError`` ("model.unknown"), or ``AppError`` ("model.none") when there is none at all.
     """
@@ -44,7 +59,7 @@ def resolve_model(value: str, folders: Iterable[Path]) -> Path:
     if value in known:
         return known[value]
     as_path = Path(value).expanduser()
-    if value and (as_path / "model_index.json").is_file():
+    if value and ((as_path / "model_index.json").is_file() or as_path.is_file()):
         return as_path.absolute()
     if not known:
         raise AppError("model.none")
@@ -82,25 +97,49 @@ def autoencoder_folder(facts: ModelFacts, name: str, folders: Iterable[Path]) ->
 
 
 def read_model_facts(folder: Path, folders: Iterable[Path] = ()) -> ModelFacts:
-    """Facts of the model in ``folder`` (a diffusers folder), with what in ``folders`` fits it: motion adapters and
-    autoencoders.
+    """Facts of the model in ``folder``, with what in ``folders`` fits it: motion adapters and autoencoders.
 
-    Raises ``AppError``; reads no weights.
+    A single file takes the place of a diffusers folder, and ``NAME.safelight.json`` that of its facts file. Raises
+    ``AppError``; reads no weights.
     """
-    family_key = _family_of(folder)
+    if folder.is_file():
+        return _facts_of_file(folder, folders)
+    return _facts(folder, folder.name, folder, _family_of(folder), _read_own(folder / FACTS_FILE), folders)
+
+
+def _facts_of_file(file: Path, folders: Iterable[Path]) -> ModelFacts:
+    identity = usable(file)
+    family_key = next(key for key, family in FAMILIES.items() if identity.architecture in family.architectures)
+    own = dict(_read_own(_own_facts(file)))
+    if size := FIRST_SIZES.get((identity.architecture, identity.prediction)):
+        own["defaults"] = {"width": size[0], "height": size[1], **own.get("defaults", {})}
+    return _facts(file, file.stem, configuration(identity), family_key, own, folders)
+
+
+def _facts(
+    path: Path, key: str, configs: Path, family_key: str, own: Mapping[str, Any], folders: Iterable[Path]
+) -> ModelFacts:
+    """``configs`` holds the diffusers configuration of the model at ``path``, and is it if that is a folder."""
     family = FAMILIES[family_key]
-    own = _read_own(folder / FACTS_FILE)
-    motion = _fitting_motion_models(folder, folders) if family.animated else ()
-    autoencoders = _fitting_autoencoders(folder, folders) if "vae" in family.controls else ()
+    motion = _fitting_motion_models(configs, folders) if family.animated else ()
+    autoencoders = _fitting_autoencoders(configs, folders) if "vae" in family.controls else ()
     try:
-        return replace(_merge(folder, family_key, family, own, motion), autoencoders=autoencoders)
+        return replace(_merge(path, key, configs, family_key, own, motion), autoencoders=autoencoders)
     except (AttributeError, KeyError, TypeError, ValueError, IndexError) as problem:
-        raise AppError("model.facts", file=str(folder / FACTS_FILE), reason=str(problem)) from problem
+        raise AppError("model.facts", file=str(_own_facts(path)), reason=str(problem)) from problem
+
+
+def _own_facts(path: Path) -> Path:
+    """Where the model at ``path`` says more of itself than its family does."""
+    return path.with_suffix(f".{FACTS_FILE}") if path.is_file() else path / FACTS_FILE
 
 
 def check_model_files(facts: ModelFacts) -> None:
     """Find missing, truncated or damaged weight files before anything loads them. Raises ``AppError``. Milliseconds."""
     folder = Path(facts.folder)
+    if folder.is_file():
+        check_single_file(folder)
+        return
     parts = FAMILIES[facts.family].parts
     parts += (_ENLARGER,) * (facts.enlarge > 1) + (OWN_MOTION,) * ("" in facts.motion_models)
     for part in parts:
@@ -114,6 +153,12 @@ def check_model_files(facts: ModelFacts) -> None:
                 raise AppError(
                     "model.damaged", model=folder.name, file=f"{part}/{file.name}", reason=str(problem)
                 ) from problem
+
+
+def weights_of(facts: ModelFacts) -> list[Path]:
+    """The files that the model is read from. Raises ``AppError``."""
+    path = Path(facts.folder)
+    return weight_files(usable(path)) if path.is_file() else sorted(path.glob("*/*.safetensors"))
 
 
 def _fitting_motion_models(folder: Path, folders: Iterable[Path]) -> tuple[str, ...]:
@@ -187,8 +232,9 @@ def _read_own(path: Path) -> Mapping[str, Any]:
 
 
 def _merge(
-    folder: Path, family_key: str, family: Family, own: Mapping[str, Any], motion_models: tuple[str, ...]
+    path: Path, key: str, configs: Path, family_key: str, own: Mapping[str, Any], motion_models: tuple[str, ...]
 ) -> ModelFacts:
+    family = FAMILIES[family_key]
     defaults = own.get("defaults", {})
     schedulers = tuple(own.get("schedulers", family.schedulers))
     unknown = set(schedulers) - set(SCHEDULERS)
@@ -208,9 +254,9 @@ def _merge(
         raise ValueError(f"it enlarges {enlarge} times, by default {default_enlarge} times")
     film = _film(family, own.get("film", {})) if motion_models or FILM in family.kinds else None
     return ModelFacts(
-        key=folder.name,
-        name=str(own.get("name", folder.name)),
-        folder=str(folder),
+        key=key,
+        name=str(own.get("name", key)),
+        folder=str(path),
         family=family_key,
         description=str(own.get("description", "")),
         licence=str(own.get("licence", "")),
@@ -225,7 +271,7 @@ def _merge(
         schedulers=schedulers,
         controls=tuple(own.get("controls", family.controls)),
         preview=_preview(own.get("preview"), int(own.get("latent_channels", family.latent_channels))),
-        max_clip_skip=min(MAX_CLIP_SKIP, _text_layers(folder)),
+        max_clip_skip=min(MAX_CLIP_SKIP, _text_layers(configs)),
         enlarge=enlarge,
         default_enlarge=default_enlarge,
         kinds=family.kinds + (FILM,) * (film is not None and FILM not in family.kinds),

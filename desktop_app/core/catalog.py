@@ -380,6 +380,10 @@ FAMILIES: dict[str, Family] = {
 }
 
 
+FIRST_SIZES: dict[tuple[str, str], tuple[int, int]] = {("sd-2", "v_prediction"): (768, 768)}
+"""(width, height) in px that single files of an architecture and a prediction were trained on, unlike their family."""
+
+
 @dataclass(frozen=True, slots=True)
 class PreviewFactors:
     """Linear map from one latent pixel to RGB in [-1, 1]: ``rgb = latent @ factors + bias``.
@@ -399,9 +403,10 @@ class ModelFacts:
     """
 
     key: str
-    """Name of the model's folder: what ``--model`` and a saved recipe say."""
+    """Name of the model's folder, or of its file without the ending: what ``--model`` and a saved recipe say."""
     name: str
     folder: str
+    """Where it is: a diffusers folder, or a single file."""
     family: str
     description: str
     licence: str

@@ -98,7 +98,7 @@ ENGLISH: dict[str, tuple[str, str]] = {
     "library.part": ("{kind}: it is used together with a checkpoint, not by itself.", ""),
     "library.missing": (
         "Cannot be used alone: it lacks {parts}.",
-        "Keep those parts beside it, or take the whole model as a folder.",
+        "Put them beside it, called as the file with .vae, .text_encoder or .text_encoder_2 before its ending.",
     ),
     "library.no-family": (
         "Safelight cannot run {architecture} from this file.",
@@ -252,6 +252,15 @@ ENGLISH: dict[str, tuple[str, str]] = {
     "model.damaged": (
         "The model {model} is damaged: {file} {reason}.",
         "Reinstall Safelight, or copy the model folder again.",
+    ),
+    "model.unusable": ("{file} {reason}.", "Choose another file, or download it again."),
+    "model.unfit": (
+        "{file} cannot be run: it {reason}.",
+        "Choose a checkpoint of Stable Diffusion 1, 2 or XL, or a folder in diffusers' layout.",
+    ),
+    "model.part-missing": (
+        "The file {model} holds no {part}.",
+        "Put one beside it, called {file}, or choose a complete checkpoint.",
     ),
     "model.facts": ("The facts file {file} cannot be used: {reason}.", "Mend the file, or take it away."),
     "model.family": (

@@ -26,6 +26,11 @@ def bundled_models_dir() -> Path:
     return resources_dir() / "models"
 
 
+def architectures_dir() -> Path:
+    """Holds one folder for each architecture of single files: diffusers' configuration without weights."""
+    return resources_dir() / "architectures"
+
+
 @dataclass(frozen=True, slots=True)
 class AppPaths:
     """Folders of one installation. Nothing is created until :meth:`prepare`."""
@@ -81,7 +86,7 @@ class AppPaths:
 
     @property
     def models(self) -> Path:
-        """Diffusers folders that the user puts here are offered in the window."""
+        """Diffusers folders and single files that the user puts here are offered in the window."""
         return self.data / "models"
 
     def model_folders(self, more: Sequence[str] = ()) -> tuple[Path, ...]:

@@ -14,7 +14,13 @@ import desktop_app.engine.offline  # noqa: F401  (before torch and diffusers)
 
 import torch  # isort: skip
 
-from desktop_app.checkpoints.facts import autoencoder_folder, motion_model_folder, read_model_facts, resolve_model
+from desktop_app.checkpoints.facts import (
+    autoencoder_folder,
+    motion_model_folder,
+    read_model_facts,
+    resolve_model,
+    weights_of,
+)
 from desktop_app.core.catalog import FAMILIES, ModelFacts
 from desktop_app.core.control import StopSignal
 from desktop_app.core.errors import AppError
@@ -212,7 +218,7 @@ class Engine:
     def _previewer(self, facts: ModelFacts, model: Model) -> Previewer:
         factors = facts.preview
         if factors is None:
-            stamps = [(file.name, file.stat()) for file in sorted(Path(facts.folder, "vae").glob("*.safetensors"))]
+            stamps = [(file.name, file.stat()) for file in weights_of(facts)]
             text = f"{facts.folder} {[(name, stat.st_size, stat.st_mtime_ns) for name, stat in stamps]}"
             name = hashlib.sha256(text.encode()).hexdigest()[:16]
             factors = fitted_factors(model.encode_pictures, self._cache / f"preview-{name}.json")

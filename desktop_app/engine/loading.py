@@ -19,6 +19,7 @@ from huggingface_hub.errors import StrictDataclassError
 from torch import Tensor, nn
 from transformers.models.clip.tokenization_clip import CLIPTokenizer
 
+from desktop_app.checkpoints.original_names import Place, Places
 from desktop_app.checkpoints.safetensors_header import read_header
 from desktop_app.core.errors import AppError
 from desktop_app.core.events import Loading
@@ -36,13 +37,23 @@ REPORT_EVERY = 1 / 50
 """Of the whole model, between two Loading events."""
 
 
+def in_its_place(name: str) -> tuple[Place, ...]:
+    """Where a tensor belongs whose name says so."""
+    return (Place(name),)
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of a model folder: ``name`` is its sub-folder, ``base`` the stem of its weight files."""
+    """One part of a model folder: ``name`` is its sub-folder, ``base`` the stem of its weight files.
+
+    Its weights may instead be in a single ``file``, among others and in ``places`` of their own.
+    """
 
     folder: Path
     name: str
     base: str
+    file: Path | None = None
+    places: Places = in_its_place
 
     def config(self) -> dict[str, Any]:
         """Its ``config.json``. Raises ``AppError``."""
@@ -50,6 +61,8 @@ class Part:
 
     def files(self) -> list[Path]:
         """Its safetensors files: one, or the shards that its index names. Raises ``AppError``."""
+        if self.file is not None:
+            return [self.file]
         here = self.folder / self.name
         index = f"{self.base}.safetensors.index.json"
         if (here / index).is_file():
@@ -61,6 +74,8 @@ class Part:
         return [self._existing(f"{self.base}.safetensors")]
 
     def damaged(self, file: str, reason: str) -> AppError:
+        if self.file is not None:
+            return AppError("model.unusable", file=file, reason=reason)
         return AppError("model.damaged", model=self.folder.name, file=f"{self.name}/{file}", reason=reason)
 
     def _existing(self, name: str) -> Path:
@@ -126,11 +141,14 @@ class WeightReader:
             with file.open("rb", buffering=0) as stream:
                 for stored in stored_tensors(part, file):
                     self.check()
-                    target = rename(stored.name)
-                    if target in wanted:
-                        if wanted.pop(target) != stored.shape:
+                    places = [(place, rename(place.name)) for place in part.places(stored.name)]
+                    places = [(place, target) for place, target in places if target in wanted]
+                    value = read_tensor(part, stream, stored) if places else None
+                    for place, target in places:
+                        piece = piece_of(value, place, wanted.pop(target))
+                        if piece is None:
                             raise part.damaged(file.name, f"has a tensor of the wrong shape ({stored.name})")
-                        assign(module, target, read_tensor(part, stream, stored).to(device, dtype))
+                        assign(module, target, piece.to(device, dtype))
                     yield from self._progress(part, stored.shape.numel())
         if wanted:
             raise part.damaged(part.files()[0].name, f"lacks {len(wanted)} tensors, such as {next(iter(wanted))}")
@@ -155,14 +173,17 @@ class StoredTensor:
 
 
 def stored_tensors(part: Part, file: Path) -> list[StoredTensor]:
-    """What a safetensors file holds, in the order of its bytes. Reads the header only. Raises ``AppError``."""
+    """What of ``part`` a safetensors file holds, in the order of its bytes. Reads the header only.
+
+    Raises ``AppError``.
+    """
     try:
         header = read_header(file)
         with file.open("rb") as stream:
             start = 8 + int.from_bytes(stream.read(8), "little")
     except (ValueError, OSError) as problem:
         raise part.damaged(file.name, str(problem)) from problem
-    entries = [(name, entry) for name, entry in header.items() if name != "__metadata__"]
+    entries = [(name, entry) for name, entry in header.items() if name != "__metadata__" and part.places(name)]
     return [
         StoredTensor(name, entry["dtype"], torch.Size(entry["shape"]), start + begin, end - begin)
         for name, entry in sorted(entries, key=lambda item: item[1]["data_offsets"])
@@ -171,7 +192,7 @@ def stored_tensors(part: Part, file: Path) -> list[StoredTensor]:
 
 
 def count_weights(parts: list[Part]) -> int:
-    """Numbers in all weight files of ``parts``: what a loading bar runs to. Raises ``AppError``."""
+    """Numbers of all ``parts`` in their files: what a loading bar runs to. Raises ``AppError``."""
     files = [(part, file) for part in parts for file in part.files()]
     return sum(stored.shape.numel() for part, file in files for stored in stored_tensors(part, file))
 
@@ -194,6 +215,19 @@ def read_tensor(part: Part, stream: FileIO, stored: StoredTensor) -> Tensor:
     return data.view(DTYPES[stored.dtype]).reshape(stored.shape)
 
 
+def piece_of(value: Tensor, place: Place, shape: torch.Size) -> Tensor | None:
+    """What of ``value`` goes to ``place``, in ``shape``; None if it does not fit.
+
+    Where diffusers has a linear layer, older files have a convolution over single pixels.
+    """
+    if place.third is not None:
+        value = value.chunk(3)[place.third]
+    if place.transposed:
+        value = value.T.contiguous()
+    fits = value.shape == shape or value.shape == (*shape, 1, 1)
+    return value.reshape(shape) if fits else None
+
+
 def assign(module: nn.Module, name: str, value: Tensor) -> None:
     """Put ``value`` where the parameter or buffer ``name`` of ``module`` is."""
     owner_name, _, leaf = name.rpartition(".")
@@ -204,13 +238,13 @@ def assign(module: nn.Module, name: str, value: Tensor) -> None:
         owner.register_buffer(leaf, value)
 
 
-def load_tokenizer(folder: Path, name: str, vocabulary_size: int) -> CLIPTokenizer:
-    """The tokenizer in ``folder / name``. Raises ``AppError``.
+def load_tokenizer(folder: Path, name: str, vocabulary_size: int, **options: str) -> CLIPTokenizer:
+    """The tokenizer in ``folder / name``, its own configuration overruled by ``options``. Raises ``AppError``.
 
     Without its vocabulary transformers quietly builds a tokenizer of two tokens, hence the check of its length.
     """
     try:
-        tokenizer = CLIPTokenizer.from_pretrained(folder / name, local_files_only=True)
+        tokenizer = CLIPTokenizer.from_pretrained(folder / name, local_files_only=True, **options)
     except (OSError, ValueError, TypeError, KeyError) as problem:
         raise AppError("model.missing-file", model=folder.name, file=f"{name}/vocab.json") from problem
     if len(tokenizer) != vocabulary_size or len(tokenizer) <= 3:

@@ -117,4 +117,7 @@ class Model(Protocol):
 
 
 Load = Callable[[Path, Device, Callable[[], None]], Generator[Loading, None, Model]]
-"""Loads the diffusers folder at a path onto a device. The function may raise between tensors; raises ``AppError``."""
+"""Loads the model at a path, a diffusers folder or a single file, onto a device.
+
+The function may raise between tensors; raises ``AppError``.
+"""

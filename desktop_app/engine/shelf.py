@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 
-from desktop_app.checkpoints.facts import check_model_files
+from desktop_app.checkpoints.facts import check_model_files, weights_of
 from desktop_app.core.catalog import FilmFacts, ModelFacts
 from desktop_app.core.events import Event
 from desktop_app.engine.device import Device, free_memory, give_memory_back
@@ -49,13 +49,12 @@ class Shelf:
 
     def model(self, facts: ModelFacts, device: Device, check: Check) -> Generator[Event, None, Model]:
         """The model, from memory if it is still there and its files are unchanged. Raises ``AppError``."""
-        folder = Path(facts.folder)
         check_model_files(facts)
-        files = sorted(folder.glob("*/*.safetensors"))
+        files = weights_of(facts)
         key = (facts.folder, str(device.torch_device), str(device.dtype), *_stamps(files))
         if key not in self.models:
             self._make_room(sum(file.stat().st_size for file in files), device)
-            self.models[key] = yield from FAMILIES[facts.family](folder, device, check)
+            self.models[key] = yield from FAMILIES[facts.family](Path(facts.folder), device, check)
         self.models[key] = self.models.pop(key)  # newest last
         return self.models[key]
 

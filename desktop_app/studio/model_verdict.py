@@ -5,6 +5,8 @@ from __future__ import annotations
 from desktop_app.checkpoints.forecast import weight_bytes
 from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, PARTS, UNKNOWN, Identity
 from desktop_app.checkpoints.loras import LORA, lora_name
+from desktop_app.checkpoints.single_file import PARTS as SINGLE_FILES
+from desktop_app.checkpoints.single_file import unfit
 from desktop_app.core.messages import Message
 
 GIB = 1024**3
@@ -35,6 +37,8 @@ def verdict(identity: Identity, usable: bool, memory: int) -> tuple[bool, Messag
         return True, Message("library.lora", {"name": lora_name(identity.path)})
     if identity.kind != "checkpoint":
         return False, Message("library.part", {"kind": KINDS[identity.kind]})
-    if identity.missing:
+    if identity.missing and identity.architecture in SINGLE_FILES:
         return False, Message("library.missing", {"parts": ", ".join(PARTS[part] for part in identity.missing)})
+    if identity.architecture in SINGLE_FILES and (reason := unfit(identity)):
+        return False, Message("model.unfit", {"file": identity.path.name, "reason": reason})
     return False, Message("library.no-family", {"architecture": ARCHITECTURES[identity.architecture]})

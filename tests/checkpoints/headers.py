@@ -23,6 +23,7 @@ def write_header(
         begin, end = end, end + math.prod(shape) * BITS[own] // 8
         header[name] = {"dtype": own, "shape": list(shape), "data_offsets": [begin, end]}
     text = json.dumps(header).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         file.truncate(8 + len(text) + end)

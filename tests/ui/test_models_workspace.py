@@ -12,7 +12,9 @@ from PySide6.QtTest import QTest
 
 from desktop_app.ui.model_cards import what_it_is
 from desktop_app.ui.rail import CREATE, MODELS
+from tests.checkpoints import original_layouts as original
 from tests.checkpoints.gguf_files import write_gguf
+from tests.checkpoints.headers import write_header
 
 LORA = "lora_unet_down_blocks_0_attentions_0_proj_in.lora_down.weight"
 
@@ -206,6 +208,26 @@ def test_a_file_that_is_packed_says_so(stand, tmp_path, qtbot):
     assert what_it_is(stand.library.item(0)) == "Wan 2 · U-Net or transformer · GGUF Q4_K"
     choose(stand, stand.window.models_workspace, "w")
     assert "cannot run models in GGUF files" in stand.window.models_workspace.details.verdict.text()
+
+
+@pytest.fixture
+def single_file(models: Path) -> Path:
+    """A checkpoint of Stable Diffusion 1 in one file, beside the bundled model; a header and a hole."""
+    return write_header(models / "dream v1.5.safetensors", original.checkpoint(original.SD_1))
+
+
+def test_a_single_file_is_chosen_like_a_folder(single_file, stand, models, qtbot):
+    assert stand.window.prompt_panel.model.findText("dream v1.5") >= 0
+    stand.settings.set("model_folders", [str(models)])
+    stand.library.refresh()
+    qtbot.waitUntil(lambda: not stand.library.scanning)
+    workspace = stand.window.models_workspace
+    stand.window._show_workspace(MODELS)
+    choose(stand, workspace, "dream v1.5")
+    assert workspace.details.verdict.text().startswith("Runs here")
+    QTest.keyClick(workspace.list, Qt.Key.Key_Return)
+    assert stand.draft.value("model") == "dream v1.5"
+    assert stand.draft.request().size == (512, 512)
 
 
 def test_folders_are_added_once(stand, folder):

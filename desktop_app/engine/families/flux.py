@@ -25,6 +25,7 @@ from desktop_app.engine.parts.autoencoder import Autoencoder
 from desktop_app.engine.parts.clip_text import ClipText
 from desktop_app.engine.parts.t5_text import T5Text
 from desktop_app.engine.parts.tokens import Tokens
+from desktop_app.engine.source import Source
 
 MAX_TOKENS = 512
 """T5 reads so many, end marker included, as diffusers' pipeline lets it."""
@@ -77,9 +78,10 @@ class Flux:
         dtype = device.dtype if device.dtype == torch.float16 else torch.float32
         scheduler_config = read_json(folder, "scheduler/scheduler_config.json")
         part = Part(folder, "transformer", "diffusion_pytorch_model")
-        clip, t5 = ClipText.empty(folder), T5Text.empty(folder, "text_encoder_2", "tokenizer_2")
+        source = Source(folder)
+        clip, t5 = ClipText.empty(source), T5Text.empty(folder, "text_encoder_2", "tokenizer_2")
         transformer = build_empty(part, FluxTransformer2DModel.from_config)
-        autoencoder = Autoencoder.empty(folder)
+        autoencoder = Autoencoder.empty(source)
         if transformer.config.in_channels != PATCH**2 * autoencoder.channels:
             kind = f"transformer with {transformer.config.in_channels} inputs"
             raise AppError("model.family", model=folder.name, kind=kind)

@@ -13,6 +13,7 @@ from desktop_app.engine.device import Device
 from desktop_app.engine.parts.clip_text import ClipText
 from desktop_app.engine.parts.latent_diffusion import load_parts
 from desktop_app.engine.parts.latent_pictures import LatentPictures
+from desktop_app.engine.source import find_source
 
 
 @dataclass
@@ -20,5 +21,6 @@ class StableDiffusion(LatentPictures[ClipText]):
     """One loaded model, a :class:`desktop_app.engine.model.Model` for pictures."""
 
     @classmethod
-    def load(cls, folder: Path, device: Device, check: Callable[[], None]) -> Generator[Loading, None, StableDiffusion]:
-        return (yield from load_parts(cls, ClipText.empty, UNet2DConditionModel.from_config, folder, device, check))
+    def load(cls, model: Path, device: Device, check: Callable[[], None]) -> Generator[Loading, None, StableDiffusion]:
+        source = find_source(model)
+        return (yield from load_parts(cls, ClipText.empty, UNet2DConditionModel.from_config, source, device, check))

@@ -17,6 +17,7 @@ from desktop_app.engine.guidance import Conditioning, Predict, guided
 from desktop_app.engine.parts.clip_pair import ClipPair
 from desktop_app.engine.parts.latent_diffusion import load_parts
 from desktop_app.engine.parts.latent_pictures import LatentPictures
+from desktop_app.engine.source import find_source
 
 
 @dataclass
@@ -25,13 +26,14 @@ class StableDiffusionXL(LatentPictures[ClipPair]):
 
     @classmethod
     def load(
-        cls, folder: Path, device: Device, check: Callable[[], None]
+        cls, model: Path, device: Device, check: Callable[[], None]
     ) -> Generator[Loading, None, StableDiffusionXL]:
         """See :data:`desktop_app.engine.model.Load`. The published autoencoder's numbers are too large for float16."""
-        model = yield from load_parts(cls, ClipPair.empty, UNet2DConditionModel.from_config, folder, device, check)
-        if model.autoencoder.module.config.force_upcast:
-            model.autoencoder.module.float()
-        return model
+        source, build = find_source(model), UNet2DConditionModel.from_config
+        loaded = yield from load_parts(cls, ClipPair.empty, build, source, device, check)
+        if loaded.autoencoder.module.config.force_upcast:
+            loaded.autoencoder.module.float()
+        return loaded
 
     def predictor(
         self,

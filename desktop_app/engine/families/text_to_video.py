@@ -15,6 +15,7 @@ from desktop_app.core.request import GenerationRequest
 from desktop_app.engine.device import Device
 from desktop_app.engine.parts.clip_text import ClipText
 from desktop_app.engine.parts.latent_diffusion import LatentDiffusion, load_parts
+from desktop_app.engine.source import Source
 
 
 @dataclass
@@ -25,7 +26,8 @@ class TextToVideo(LatentDiffusion[ClipText]):
 
     @classmethod
     def load(cls, folder: Path, device: Device, check: Callable[[], None]) -> Generator[Loading, None, TextToVideo]:
-        return (yield from load_parts(cls, ClipText.empty, UNet3DConditionModel.from_config, folder, device, check))
+        source = Source(folder)
+        return (yield from load_parts(cls, ClipText.empty, UNet3DConditionModel.from_config, source, device, check))
 
     def window(self, wanted: int) -> None:
         """Convolutions and attention go over the film as a whole."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from desktop_app.core.events import Loading
 from desktop_app.engine.loading import Part, WeightReader, build_empty
+from desktop_app.engine.source import Source
 
 ENCODE_CHUNK = 8
 """Frames encoded together; each by itself, so the number shows in memory only."""
@@ -36,9 +36,9 @@ class Autoencoder:
     """Mean of the autoencoder's latents; 0 where none is known."""
 
     @classmethod
-    def empty(cls, folder: Path, name: str = "vae") -> Autoencoder:
-        """That in ``folder / name``, a diffusers folder, its weights still to be filled in. Raises ``AppError``."""
-        part = Part(folder, name, "diffusion_pytorch_model")
+    def empty(cls, source: Source, name: str = "vae") -> Autoencoder:
+        """That of ``source``, or in another folder there, its weights still to be filled in. Raises ``AppError``."""
+        part = source.part(name, "diffusion_pytorch_model")
         module = build_empty(part, AutoencoderKL.from_config)
         config = module.config
         shrink = 2 ** (len(config.block_out_channels) - 1)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelWithProjection
+from transformers.models.clip.modeling_clip import CLIPTextModelWithProjection
 
 from desktop_app.core.events import Loading
 from desktop_app.core.messages import Message
@@ -17,6 +16,7 @@ from desktop_app.core.request import GenerationRequest
 from desktop_app.engine.guidance import Conditioning
 from desktop_app.engine.loading import Part, WeightReader, read_json
 from desktop_app.engine.parts.clip_text import ClipText, TokenisedTexts, Tokens
+from desktop_app.engine.source import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,11 @@ class ClipPair:
     """Whether the model was trained with zeros, not with the embeddings of an empty text, for want of a text."""
 
     @classmethod
-    def empty(cls, folder: Path) -> ClipPair:
-        """That of the diffusers folder ``folder``, its weights still to be filled in. Raises ``AppError``."""
-        zeros = read_json(folder, "model_index.json").get("force_zeros_for_empty_prompt", True)
-        first = ClipText.of(Part(folder, "text_encoder", "model"), "tokenizer", CLIPTextModel)
-        second = ClipText.of(Part(folder, "text_encoder_2", "model"), "tokenizer_2", CLIPTextModelWithProjection)
+    def empty(cls, source: Source) -> ClipPair:
+        """That of ``source``, its weights still to be filled in. Raises ``AppError``."""
+        zeros = read_json(source.folder, "model_index.json").get("force_zeros_for_empty_prompt", True)
+        first = ClipText.empty(source)
+        second = ClipText.called(source, "text_encoder_2", "tokenizer_2", CLIPTextModelWithProjection)
         return cls(first, second, bool(zeros))
 
     @property

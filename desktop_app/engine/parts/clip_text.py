@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,9 +16,10 @@ from desktop_app.core.events import Loading
 from desktop_app.core.messages import Message
 from desktop_app.core.request import GenerationRequest
 from desktop_app.engine.guidance import NONE, Conditioning
-from desktop_app.engine.loading import Part, WeightReader, build_empty, load_tokenizer
+from desktop_app.engine.loading import Part, WeightReader, build_empty
 from desktop_app.engine.parts.tokens import Tokens, joined, lengthened, read_prompt, read_tokens
 from desktop_app.engine.parts.weighting import weigh
+from desktop_app.engine.source import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +51,16 @@ class ClipText:
     """The text encoder reads so many, start and end marker included."""
 
     @classmethod
-    def empty(cls, folder: Path) -> ClipText:
-        """That of the diffusers folder ``folder``, its weights still to be filled in. Raises ``AppError``."""
-        return cls.of(Part(folder, "text_encoder", "model"), "tokenizer", CLIPTextModel)
+    def empty(cls, source: Source) -> ClipText:
+        """That of ``source``, its weights still to be filled in. Raises ``AppError``."""
+        return cls.called(source, "text_encoder", "tokenizer", CLIPTextModel)
 
     @classmethod
-    def of(cls, part: Part, tokenizer_name: str, model: Callable[[CLIPTextConfig], Any]) -> ClipText:
-        """A ``model`` of transformers as ``part`` says, with the tokenizer of that name. Raises ``AppError``."""
+    def called(cls, source: Source, name: str, tokenizer_name: str, model: Callable[[CLIPTextConfig], Any]) -> ClipText:
+        """The text encoder and the tokenizer of these names, the first a ``model`` of transformers."""
+        part = source.part(name, "model")
         encoder: Any = build_empty(part, lambda config: model(CLIPTextConfig.from_dict(config)))
-        tokenizer = load_tokenizer(part.folder, tokenizer_name, encoder.config.vocab_size)
+        tokenizer = source.tokenizer(tokenizer_name, encoder.config.vocab_size)
         masks_padding = getattr(encoder.config, "use_attention_mask", False)
         max_tokens = min(tokenizer.model_max_length, encoder.config.max_position_embeddings)
         return cls(part, tokenizer, encoder, masks_padding, max_tokens)

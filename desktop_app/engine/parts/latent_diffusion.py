@@ -16,9 +16,10 @@ from desktop_app.core.events import Loading
 from desktop_app.core.request import GenerationRequest
 from desktop_app.engine.device import Device
 from desktop_app.engine.guidance import Predict, guided
-from desktop_app.engine.loading import Part, WeightReader, build_empty, count_weights, read_json
+from desktop_app.engine.loading import Part, WeightReader, build_empty, count_weights
 from desktop_app.engine.lora_names import DENOISER, TEXT, TEXT_2
 from desktop_app.engine.parts.autoencoder import Autoencoder
+from desktop_app.engine.source import Source
 
 
 class TextPart(Protocol):
@@ -102,25 +103,25 @@ M = TypeVar("M", bound=LatentDiffusion[Any])
 
 def load_parts(
     cls: type[M],
-    empty_text: Callable[[Path], TextPart],
+    empty_text: Callable[[Source], TextPart],
     build_unet: Callable[[dict[str, Any]], Any],
-    folder: Path,
+    source: Source,
     device: Device,
     check: Callable[[], None],
 ) -> Generator[Loading, None, M]:
-    """Load the diffusers folder ``folder`` as a ``cls``; ``check`` may raise between tensors. Raises ``AppError``.
+    """Load ``source`` as a ``cls``; ``check`` may raise between tensors. Raises ``AppError``.
 
     Text encoders and autoencoder leave float32 for float16 only: bfloat16 has too few digits for 256 shades, and where
     it is used, on a CPU, they take a small part of the time.
     """
     where, dtype = device.torch_device, _careful(device)
-    scheduler_config = read_json(folder, "scheduler/scheduler_config.json")
-    unet_part = Part(folder, "unet", "diffusion_pytorch_model")
-    text = empty_text(folder)
+    scheduler_config = source.scheduler_config()
+    unet_part = source.part("unet", "diffusion_pytorch_model")
+    text = empty_text(source)
     unet = build_empty(unet_part, build_unet)
-    autoencoder = Autoencoder.empty(folder)
+    autoencoder = Autoencoder.empty(source)
     if unet.config.in_channels != autoencoder.channels:
-        raise AppError("model.family", model=folder.name, kind=f"U-Net with {unet.config.in_channels} inputs")
+        raise AppError("model.family", model=source.name, kind=f"U-Net with {unet.config.in_channels} inputs")
     reader = WeightReader(count_weights([*text.parts, unet_part, autoencoder.part]), check)
     yield from text.fill(reader, where, dtype)
     yield from reader.fill(unet, unet_part, where, device.dtype, str)
@@ -131,7 +132,7 @@ def load_parts(
 
 def load_autoencoder(folder: Path, device: Device, check: Callable[[], None]) -> Generator[Loading, None, Autoencoder]:
     """An autoencoder by itself, from the diffusers folder ``folder``, as it is in a model. Raises ``AppError``."""
-    autoencoder = Autoencoder.empty(folder.parent, folder.name)
+    autoencoder = Autoencoder.empty(Source(folder.parent), folder.name)
     reader = WeightReader(count_weights([autoencoder.part]), check)
     yield from autoencoder.fill(reader, device.torch_device, _careful(device))
     return autoencoder
