@@ -119,6 +119,7 @@ class Program(QObject):
     def _connect(self) -> None:
         self.background.failed.connect(self.window.show_error)
         self.settings.changed.connect(self._setting_changed)
+        self.library.scanned.connect(self._library_scanned)
         self.draft.facts_changed.connect(self._warm)
         self.queue.picture.connect(self._picture_saved)
 
@@ -126,7 +127,6 @@ class Program(QObject):
     def _after_first_paint(self) -> None:
         self.thread_.start()
         self._warm()
-        self.models.refresh()
         self.library.refresh()
         self.pictures.refresh()
         if self.settings.load_problem:
@@ -147,11 +147,15 @@ class Program(QObject):
             case "output_folder":
                 self.pictures.refresh()
             case "model_folders":
-                self.models.refresh()
                 self.library.refresh()
                 self.queue.restart_engine()
             case "device" | "idle_minutes":
                 self.queue.restart_engine()
+
+    @Slot()
+    def _library_scanned(self) -> None:
+        if not self.library.scanning:
+            self.models.refresh(self.library.models)
 
     @Slot(object, object)
     def _picture_saved(self, job: Job, finished: FinishedPicture) -> None:

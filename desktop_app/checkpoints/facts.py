@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from desktop_app.checkpoints.safetensors_header import check_safetensors
-from desktop_app.checkpoints.single_file import check_single_file, configuration, is_model_file, usable, weight_files
+from desktop_app.checkpoints.scan import display_name
+from desktop_app.checkpoints.single_file import check_single_file, configuration, usable, weight_files
 from desktop_app.core.catalog import (
     FAMILIES,
     FILM,
@@ -31,39 +32,6 @@ MOTION_ADAPTER, AUTOENCODER = "MotionAdapter", "AutoencoderKL"
 OWN_MOTION = "motion_adapter"
 """Folder of a model's own motion adapter, inside the model's folder."""
 _MAX_ENLARGE = 8
-
-
-def find_models(folders: Iterable[Path]) -> dict[str, Path]:
-    """Models directly inside ``folders`` by name, of which the first wins.
-
-    Diffusers folders (those with a ``model_index.json``), and whole checkpoints in one file, without their ending.
-    """
-    found: dict[str, Path] = {}
-    for folder in folders:
-        if not folder.is_dir():
-            continue
-        for child in sorted(folder.iterdir()):
-            if (child / "model_index.json").is_file():
-                found.setdefault(child.name, child)
-            elif is_model_file(child):
-                found.setdefault(child.stem, child)
-    return found
-
-
-def resolve_model(value: str, folders: Iterable[Path]) -> Path:
-    """The folder or file of the model called ``value``, which may also be a path.
-
-    Raises ``RequestError`` ("model.unknown"), or ``AppError`` ("model.none") when there is none at all.
-    """
-    known = find_models(folders)
-    if value in known:
-        return known[value]
-    as_path = Path(value).expanduser()
-    if value and ((as_path / "model_index.json").is_file() or as_path.is_file()):
-        return as_path.absolute()
-    if not known:
-        raise AppError("model.none")
-    raise RequestError("model.unknown", value=value, known=", ".join(known))
 
 
 def find_parts(folders: Iterable[Path], kind: str) -> dict[str, Path]:
@@ -96,24 +64,26 @@ def autoencoder_folder(facts: ModelFacts, name: str, folders: Iterable[Path]) ->
     return folder
 
 
-def read_model_facts(folder: Path, folders: Iterable[Path] = ()) -> ModelFacts:
+def read_model_facts(folder: Path, folders: Iterable[Path] = (), key: str = "") -> ModelFacts:
     """Facts of the model in ``folder``, with what in ``folders`` fits it: motion adapters and autoencoders.
 
-    A single file takes the place of a diffusers folder, and ``NAME.safelight.json`` that of its facts file. Raises
-    ``AppError``; reads no weights.
+    ``key`` is what it is called among others, by default its display name. A single file takes the place of a diffusers
+    folder, and ``NAME.safelight.json`` that of its facts file. Raises ``AppError``; reads no weights.
     """
     if folder.is_file():
-        return _facts_of_file(folder, folders)
-    return _facts(folder, folder.name, folder, _family_of(folder), _read_own(folder / FACTS_FILE), folders)
+        return _facts_of_file(folder, folders, key or display_name(folder))
+    return _facts(
+        folder, key or display_name(folder), folder, _family_of(folder), _read_own(folder / FACTS_FILE), folders
+    )
 
 
-def _facts_of_file(file: Path, folders: Iterable[Path]) -> ModelFacts:
+def _facts_of_file(file: Path, folders: Iterable[Path], key: str) -> ModelFacts:
     identity = usable(file)
     family_key = next(key for key, family in FAMILIES.items() if identity.architecture in family.architectures)
     own = dict(_read_own(_own_facts(file)))
     if size := FIRST_SIZES.get((identity.architecture, identity.prediction)):
         own["defaults"] = {"width": size[0], "height": size[1], **own.get("defaults", {})}
-    return _facts(file, file.stem, configuration(identity), family_key, own, folders)
+    return _facts(file, key, configuration(identity), family_key, own, folders)
 
 
 def _facts(

@@ -7,6 +7,7 @@ import statistics
 import struct
 from pathlib import Path
 
+from desktop_app.checkpoints.identity import Identity
 from desktop_app.checkpoints.safetensors_header import read_header
 
 _TELLING = "model.diffusion_model.output_blocks.11.1.transformer_blocks.0.norm1.bias"
@@ -17,17 +18,19 @@ _NUMBERS = {"F16": "e", "F32": "f", "F64": "d"}
 """Number format: its letter in :mod:`struct`, for numpy is slow to import in the window."""
 
 
-def guessed_prediction(file: Path) -> str:
+def guessed_prediction(identity: Identity) -> str:
     """ "v_prediction" or "epsilon".
 
     Told by the original training configuration ``NAME.yaml`` where people keep it beside the file, as Automatic1111
-    wants it, else by the spread of one tensor. Raises ``ValueError`` or ``OSError`` when ``file`` cannot be read.
+    wants it, else by the spread of one tensor, which only safetensors files are looked into for. Raises ``OSError``.
     """
-    beside = file.with_suffix(".yaml")
+    beside = identity.path.with_suffix(".yaml")
     if beside.is_file():
         told = _VELOCITY_IN_YAML.search(beside.read_text(encoding="utf-8", errors="replace"))
         return "v_prediction" if told else "epsilon"
-    return "v_prediction" if statistics.pstdev(_numbers(file, _TELLING)) > _SPREAD else "epsilon"
+    if identity.format != "safetensors":
+        return "epsilon"
+    return "v_prediction" if statistics.pstdev(_numbers(identity.path, _TELLING)) > _SPREAD else "epsilon"
 
 
 def _numbers(file: Path, name: str) -> tuple[float, ...]:

@@ -52,11 +52,9 @@ _SAID = {
 """Part: what an identity calls it, and what people are told."""
 
 
-def is_model_file(path: Path) -> bool:
-    """Whether ``path`` is a whole checkpoint in one file, by its name and header, or a damaged file that may be one."""
-    if path.suffix.lower() not in SUFFIXES or not path.is_file():
-        return False
-    return known(path).kind == "checkpoint" or bool(known(path).problem)
+def may_be_run(identity: Identity) -> bool:
+    """Whether a file with one of :data:`SUFFIXES` is a whole checkpoint, or a damaged file that may be one."""
+    return identity.kind == "checkpoint" or identity.problem is not None
 
 
 def known(path: Path) -> Identity:
@@ -70,7 +68,7 @@ def _known(path: Path, size: int, changed: int) -> Identity:
     identity = identify(path)
     if identity.problem or identity.prediction or identity.architecture != "sd-2" or identity.kind not in RUN:
         return identity
-    return replace(identity, prediction=guessed_prediction(path))
+    return replace(identity, prediction=guessed_prediction(identity))
 
 
 def usable(path: Path) -> Identity:

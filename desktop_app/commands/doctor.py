@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import desktop_app
-from desktop_app.checkpoints.facts import check_model_files, find_models, read_model_facts
+from desktop_app.checkpoints.facts import check_model_files, read_model_facts
+from desktop_app.checkpoints.finding import find_models
 from desktop_app.commands.window import has_display
 from desktop_app.core.errors import AppError
 from desktop_app.core.messages import Message

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from desktop_app.checkpoints.facts import check_model_files, find_models, read_model_facts, resolve_model
+from desktop_app.checkpoints.facts import check_model_files, read_model_facts
+from desktop_app.checkpoints.finding import first_model, name_of, resolve_model
 from desktop_app.commands.options import requested
 from desktop_app.commands.output import Target, find_target, save_or_keep
 from desktop_app.commands.progress import Progress
@@ -32,11 +33,9 @@ def make(options: argparse.Namespace, kind: str, own: Mapping[str, Any]) -> int:
     paths = app_paths(options.data_dir)
     settings, _ = load_settings(paths.settings)
     folders = paths.model_folders(settings["model_folders"])
-    known = find_models(folders)
-    folder = resolve_model(options.model or next(iter(known), ""), folders)
-    facts = read_model_facts(folder, folders)
-    name = facts.key if known.get(facts.key) == folder else str(folder)
-    request = replace(requested(options, facts, kind, own), model=name)
+    model = resolve_model(options.model, folders) if options.model else first_model(folders)
+    facts = read_model_facts(model, folders)
+    request = replace(requested(options, facts, kind, own), model=name_of(model, folders))
     validate(request, facts)
     target = find_target(options.output, kind, settings, paths)
     check_model_files(facts)

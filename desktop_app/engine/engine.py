@@ -18,9 +18,9 @@ from desktop_app.checkpoints.facts import (
     autoencoder_folder,
     motion_model_folder,
     read_model_facts,
-    resolve_model,
     weights_of,
 )
+from desktop_app.checkpoints.finding import resolve_model
 from desktop_app.core.catalog import FAMILIES, ModelFacts
 from desktop_app.core.control import StopSignal
 from desktop_app.core.errors import AppError

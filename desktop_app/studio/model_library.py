@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
 
+from desktop_app.checkpoints.finding import is_model, named
 from desktop_app.checkpoints.identity import UNKNOWN, Identity
 from desktop_app.checkpoints.index import Index
 from desktop_app.checkpoints.scan import display_name, model_files
@@ -25,6 +26,7 @@ class LibraryItem:
     """One model file or folder."""
 
     name: str
+    """Of a whole model the one by which it is chosen, of others what people call it."""
     identity: Identity
     notes: Notes
 
@@ -35,15 +37,28 @@ class LibraryItem:
         return all(word in text for word in words)
 
 
-def scan_library(folders: Sequence[Path], index: Index, stopped: Callable[[], bool]) -> tuple[LibraryItem, ...]:
-    """All that is in ``folders``, by name; a file in two of them counts once."""
+@dataclass(frozen=True, slots=True)
+class LibraryScan:
+    """What is in the user's folders."""
+
+    items: tuple[LibraryItem, ...] = ()
+    """Everything, by name; a file in two folders counts once."""
+    models: Mapping[str, Path] = field(default_factory=dict)
+    """The whole models, in the order of the folders."""
+
+
+def scan_library(folders: Sequence[Path], index: Index, stopped: Callable[[], bool]) -> LibraryScan:
+    """Look through ``folders``; ``stopped`` is asked between files."""
     paths = dict.fromkeys(path for folder in folders for path in model_files(folder))
     beside = {folder: names_in(folder) for folder in {path.parent for path in paths}}
+    known = {identity.path: identity for identity in index.identities(paths, stopped)}
+    models = named(path for path in known if is_model(path, known.__getitem__))
+    names = {path: name for name, path in models.items()}
     items = [
-        LibraryItem(display_name(one.path), one, read_notes(one, beside[one.path.parent]))
-        for one in index.identities(paths, stopped)
+        LibraryItem(names.get(path) or display_name(path), one, read_notes(one, beside[path.parent]))
+        for path, one in known.items()
     ]
-    return tuple(sorted(items, key=lambda item: _in_order(item.name)))
+    return LibraryScan(tuple(sorted(items, key=lambda item: _in_order(item.name))), models)
 
 
 def _in_order(name: str) -> list[tuple[int, str]]:
@@ -65,10 +80,20 @@ class ModelLibrary(QAbstractListModel):
         self._index: Index | None = None
         self._background = Background(self)
         self._stopped = threading.Event()
-        self.items: tuple[LibraryItem, ...] = ()
+        self._found = LibraryScan()
         self.scanning = False
         self._shown: list[LibraryItem] = []
         self._filter: tuple[tuple[str, ...], str, str] = ((), "", "")
+
+    @property
+    def items(self) -> tuple[LibraryItem, ...]:
+        """Everything that was found, by name."""
+        return self._found.items
+
+    @property
+    def models(self) -> Mapping[str, Path]:
+        """The whole models that were found, by the name by which each is chosen."""
+        return self._found.models
 
     def refresh(self) -> None:
         """Look at all folders again, in the background."""
@@ -118,15 +143,15 @@ class ModelLibrary(QAbstractListModel):
             return str(item.identity.path)
         return None
 
-    def _scan(self, folders: Sequence[Path]) -> tuple[LibraryItem, ...]:
+    def _scan(self, folders: Sequence[Path]) -> LibraryScan:
         if self._index is None:
             self._index = Index(self._index_file)
         return scan_library(folders, self._index, self._stopped.is_set)
 
-    def _take(self, items: tuple[LibraryItem, ...]) -> None:
+    def _take(self, found: LibraryScan) -> None:
         self.scanning = False
-        if items != self.items:
-            self.items = items
+        if found.items != self.items:
+            self._found = found
             self._apply()
         self.scanned.emit()
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from desktop_app.checkpoints.facts import find_models, read_model_facts
+from desktop_app.checkpoints.facts import read_model_facts
+from desktop_app.checkpoints.finding import find_models
 from desktop_app.core.catalog import ModelFacts
 from desktop_app.core.errors import AppError
 from desktop_app.core.messages import Message
@@ -16,15 +17,15 @@ from desktop_app.studio.background import Background
 Scan = tuple[tuple[ModelFacts, ...], tuple[Message, ...]]
 
 
-def scan_models(folders: Sequence[Path], motion_folders: Sequence[Path]) -> Scan:
-    """Facts of every model inside ``folders`` that can be read, and what is wrong with the others.
+def scan_models(found: Mapping[str, Path], folders: Sequence[Path]) -> Scan:
+    """Facts of every model of ``found``, by name, that can be read, and what is wrong with the others.
 
-    Motion adapters that fit them are looked for in ``motion_folders``.
+    Motion adapters and autoencoders that fit them are looked for in ``folders``.
     """
     models, problems = [], []
-    for folder in find_models(folders).values():
+    for name, path in found.items():
         try:
-            models.append(read_model_facts(folder, motion_folders))
+            models.append(read_model_facts(path, folders, name))
         except AppError as problem:
             problems.append(problem.message)
     return tuple(models), tuple(problems)
@@ -41,12 +42,12 @@ class ModelList(QObject):
         super().__init__(parent)
         self._folders = folders
         self._background = background
-        self.models, self.problems = scan_models(folders()[:1], folders())
+        self.models, self.problems = scan_models(find_models(folders()[:1]), folders())
 
-    def refresh(self) -> None:
-        """Look at all folders again, in the background."""
+    def refresh(self, found: Mapping[str, Path] | None = None) -> None:
+        """Look at the models again, in the background: those that were ``found``, by name, or all in the folders."""
         folders = self._folders()
-        self._background.run(lambda: scan_models(folders, folders), self._take)
+        self._background.run(lambda: scan_models(find_models(folders) if found is None else found, folders), self._take)
 
     def by_key(self, key: str) -> ModelFacts | None:
         return next((facts for facts in self.models if facts.key == key), None)

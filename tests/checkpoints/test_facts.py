@@ -12,10 +12,9 @@ import pytest
 from desktop_app.checkpoints.facts import (
     autoencoder_folder,
     check_model_files,
-    find_models,
     read_model_facts,
-    resolve_model,
 )
+from desktop_app.checkpoints.finding import find_models, resolve_model
 from desktop_app.core.catalog import FAMILIES
 from desktop_app.core.errors import AppError, RequestError
 from desktop_app.core.paths import bundled_models_dir
@@ -264,7 +263,7 @@ def test_models_are_found_by_name_and_the_first_folder_wins(tmp_path: Path) -> N
     (second / "no model").mkdir()
     (second / "file").write_text("")
     found = find_models([tmp_path / "missing", first, second])
-    assert found == {"same": first / "same", "other": second / "other"}
+    assert found == {"same": first / "same", "other": second / "other", "second/same": second / "same"}
 
 
 def test_models_are_resolved_by_name_or_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

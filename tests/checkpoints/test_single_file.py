@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from desktop_app.checkpoints.facts import find_models, read_model_facts, resolve_model
+from desktop_app.checkpoints.facts import read_model_facts
+from desktop_app.checkpoints.finding import find_models, resolve_model
+from desktop_app.checkpoints.identify import identify
 from desktop_app.checkpoints.prediction import guessed_prediction
 from desktop_app.checkpoints.single_file import known, part_file, usable, weight_files
 from desktop_app.core.errors import AppError
@@ -122,10 +124,10 @@ def test_the_training_configuration_beside_it_tells_more(tmp_path: Path) -> None
     file = write_header(tmp_path / "two.safetensors", original.checkpoint(original.SD_2))
     beside = tmp_path / "two.yaml"
     beside.write_text('model:\n  params:\n    parameterization: "v"\n')
-    assert guessed_prediction(file) == "v_prediction"
+    assert guessed_prediction(identify(file)) == "v_prediction"
     write_numbers(file, TELLING, np.linspace(-1, 1, 320).astype("<f2"))
     beside.write_text("model:\n  params:\n    channels: 4\n")
-    assert guessed_prediction(file) == "epsilon"
+    assert guessed_prediction(identify(file)) == "epsilon"
 
 
 def test_what_the_file_says_itself_counts(tmp_path: Path) -> None:

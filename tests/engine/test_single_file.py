@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from desktop_app.checkpoints.facts import resolve_model
+from desktop_app.checkpoints.finding import resolve_model
 from desktop_app.checkpoints.identity import Identity
 from desktop_app.checkpoints.original_names import Places
 from desktop_app.checkpoints.single_file import PARTS

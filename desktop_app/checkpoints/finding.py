@@ -1,0 +1,96 @@
+"""Which models there are in the user's folders, however deep, and what each is called.
+
+Names come from where files lie; a header is read only of files that are asked for.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from desktop_app.checkpoints.identity import Identity
+from desktop_app.checkpoints.scan import PIPELINE, display_name, model_files
+from desktop_app.checkpoints.single_file import SUFFIXES, known, may_be_run
+from desktop_app.core.errors import AppError, RequestError
+
+MOST_SUGGESTED = 20
+"""Names of models that are told to someone who asked for one that is not there."""
+
+
+def find_models(folders: Iterable[Path]) -> dict[str, Path]:
+    """Models in and below ``folders`` by name, in their order: see :func:`named` and :func:`is_model`.
+
+    Reads the header of every weights file there.
+    """
+    return named(filter(is_model, _files(folders)))
+
+
+def is_model(path: Path, what_is: Callable[[Path], Identity] = known) -> bool:
+    """Whether ``path``, a file or folder that :func:`model_files` found, is a whole model, or a damaged one.
+
+    ``what_is`` tells what a weights file is.
+    """
+    if path.suffix.lower() in SUFFIXES and path.is_file():
+        return may_be_run(what_is(path))
+    return (path / PIPELINE).is_file()
+
+
+def named(paths: Iterable[Path]) -> dict[str, Path]:
+    """Each of ``paths`` under the shortest of its names that none before it has: see :func:`names_of`."""
+    found: dict[str, Path] = {}
+    for path in paths:
+        found[next(name for name in names_of(path) if name not in found)] = path
+    return found
+
+
+def names_of(path: Path) -> tuple[str, str, str]:
+    """What the model at ``path`` may be called: its name, the same behind its folder's, and all of the path."""
+    short = display_name(path)
+    return short, f"{path.parent.name}/{short}", str(path)
+
+
+def resolve_model(value: str, folders: Iterable[Path]) -> Path:
+    """The folder or file of the model called ``value``, which may also be a path.
+
+    Raises ``RequestError`` ("model.unknown"), or ``AppError`` ("model.none") when there is none at all.
+    """
+    files = _files(folders)
+    if found := _called(value, files):
+        return found
+    path = Path(value).expanduser()
+    if value and ((path / PIPELINE).is_file() or path.is_file()):
+        return path.absolute()
+    first_model(files)
+    raise RequestError("model.unknown", value=value, known=", ".join(_like(value, files)))
+
+
+def name_of(path: Path, folders: Iterable[Path]) -> str:
+    """The shortest name by which :func:`resolve_model` finds ``path``."""
+    files = _files(folders)
+    return next((name for name in names_of(path) if _called(name, files) == path), str(path))
+
+
+def first_model(paths: Iterable[Path]) -> Path:
+    """The first model in or among ``paths``. Raises ``AppError`` ("model.none")."""
+    for path in paths:
+        if found := next(filter(is_model, model_files(path) if path.is_dir() else [path]), None):
+            return found
+    raise AppError("model.none")
+
+
+def _files(folders: Iterable[Path]) -> Sequence[Path]:
+    return list(dict.fromkeys(path for folder in folders for path in model_files(folder)))
+
+
+def _called(value: str, files: Sequence[Path]) -> Path | None:
+    """What :func:`find_models` has under the name ``value``; looks only into files that share its name."""
+    short = {display_name(path) for path in files if value in names_of(path)}
+    return named(path for path in files if display_name(path) in short and is_model(path)).get(value)
+
+
+def _like(value: str, files: Sequence[Path]) -> Iterator[str]:
+    """Names of models, those most like ``value`` first; of thousands only the most alike are looked into."""
+    names = named(files)
+    alike = difflib.get_close_matches(value, names, MOST_SUGGESTED, cutoff=0.0)
+    return (name for name in alike if is_model(names[name]))
