@@ -13,13 +13,14 @@ from desktop_app.core import network
 from desktop_app.core.errors import RequestError
 from desktop_app.core.paths import AppPaths, app_paths
 from desktop_app.core.settings import load_settings
-from desktop_app.download.download import Progress, begin_offer, download
+from desktop_app.download.download import begin_offer, download
 from desktop_app.download.links import Sites, shown
 from desktop_app.download.look_up import look_up, named_choice
 from desktop_app.download.offer import Choice, Offer
 from desktop_app.download.rate import Rate
 from desktop_app.download.tokens import SITES, Tokens
 from desktop_app.download.web import Web
+from desktop_app.download.work import Progress
 
 _BAR = 24
 _REDRAW = 0.005

@@ -67,6 +67,11 @@ class AppPaths:
         return self.cache / "models.json"
 
     @property
+    def downloads(self) -> Path:
+        """Which downloads are not finished, and the folder that was chosen last."""
+        return self.data / "downloads.json"
+
+    @property
     def tokens(self) -> Path:
         """Tokens of sites, where the system has no keyring; for its owner alone."""
         return self.data / "tokens.json"

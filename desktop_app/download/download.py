@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from desktop_app.checkpoints.scan import WEIGHTS
@@ -16,20 +16,10 @@ from desktop_app.download.offer import Choice, Offer
 from desktop_app.download.present import hub_cache, take_local, whole_choice
 from desktop_app.download.transfer import fetch
 from desktop_app.download.web import Web
-from desktop_app.download.work import Work, begin
+from desktop_app.download.work import Progress, Work, begin
 
 RESERVE = 64 * 1024 * 1024
 """Bytes of the disk that a download leaves free."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a download is, in bytes; ``total`` is None where no server says."""
-
-    done: int
-    total: int | None
-    checking: bool = False
-    """Whether it looks at files that are here, and fetches nothing."""
 
 
 Report = Callable[[Progress], None]
@@ -46,7 +36,7 @@ def download(work: Work, web: Web, report: Report, cache: Path | None = None) ->
     After either, what has come so far stays, and another call goes on from there. ``cache`` is that of Hugging Face.
     """
     to, choice = work.folder.parent, work.choice
-    report(_progress(work, checking=True))
+    report(replace(work.progress, checking=True))
     if there := whole_choice(choice, to, web.check):
         work.discard()
         return there
@@ -86,10 +76,6 @@ def _fetch_all(work: Work, web: Web, report: Report) -> None:
     for file in work.choice.files:
         if not work.path(file.path).exists():
             fetch(file, work, web, lambda count, path=file.path: came(path, count))
-
-
-def _progress(work: Work, *, checking: bool) -> Progress:
-    return Progress(sum(work.have(file.path) for file in work.choice.files), work.choice.size, checking)
 
 
 def _place(work: Work) -> Path:

@@ -20,6 +20,16 @@ VERSION = 1
 _STATE, _FILES = "download.json", "files"
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a download is, in bytes; ``total`` is None where no server says."""
+
+    done: int
+    total: int | None
+    checking: bool = False
+    """Whether it looks at files that are here, and fetches nothing."""
+
+
 @dataclass(slots=True)
 class Work:
     """One unfinished download. ``folder`` is the hidden one; its parent is where the result goes."""
@@ -49,6 +59,10 @@ class Work:
     def have(self, name: str) -> int:
         """Bytes of a file that are here."""
         return next((path.stat().st_size for path in (self.path(name), self.part(name)) if path.is_file()), 0)
+
+    @property
+    def progress(self) -> Progress:
+        return Progress(sum(self.have(file.path) for file in self.choice.files), self.choice.size)
 
     def save(self) -> None:
         """Raises ``OSError``. The folder is for its owner alone: an address may hold a secret."""

@@ -13,12 +13,12 @@ import pytest
 from desktop_app.core import network
 from desktop_app.core.errors import AppError
 from desktop_app.download import download as whole
-from desktop_app.download.download import Progress, begin_offer, download
+from desktop_app.download.download import begin_offer, download
 from desktop_app.download.links import Sites
 from desktop_app.download.look_up import look_up
 from desktop_app.download.offer import Choice, Offer, RemoteFile
 from desktop_app.download.web import Patience, Stopped, Web
-from desktop_app.download.work import read_work
+from desktop_app.download.work import Progress, read_work
 from tests.download import server as wrong
 from tests.download.server import Server, weights
 
