@@ -16,8 +16,11 @@ from desktop_app.core import network
 from desktop_app.core.frames import Frames
 from desktop_app.core.paths import APP, AppPaths, app_paths
 from desktop_app.core.result import Result
+from desktop_app.download.links import Sites
+from desktop_app.download.tokens import Tokens
 from desktop_app.studio import diagnostics
 from desktop_app.studio.background import Background
+from desktop_app.studio.downloads import Downloads
 from desktop_app.studio.draft import Draft
 from desktop_app.studio.generation_thread import FinishedPicture, GenerationThread
 from desktop_app.studio.job_queue import Job, JobQueue
@@ -80,6 +83,8 @@ class Program(QObject):
         network.set_offline(self.settings.get("offline"))
         self.models = ModelList(self._model_folders, self.background, self)
         self.library = ModelLibrary(self._model_folders, paths.model_index, self)
+        tokens, sites = Tokens(paths.tokens), Sites.from_environment()
+        self.downloads = Downloads(paths.downloads, paths.models, tokens, sites, self.background, self)
         self.draft = Draft(self.models, paths.session, self.background, self)
         self.saver = Saver(self.settings, paths)
         self.transport = transport or (self._engine_here() if in_process else self._engine_process())
@@ -91,6 +96,7 @@ class Program(QObject):
             queue=self.queue,
             settings=self.settings,
             library=self.library,
+            downloads=self.downloads,
             models=self.models,
             pictures=self.pictures,
             recipes=RecipeReader(self.background, self),
@@ -110,6 +116,7 @@ class Program(QObject):
         self.draft.save()
         self.thread_.shut_down()
         self.library.close()
+        self.downloads.close()
         self.background.close()
 
     def report(self) -> str:
@@ -122,12 +129,14 @@ class Program(QObject):
         self.library.scanned.connect(self._library_scanned)
         self.draft.facts_changed.connect(self._warm)
         self.queue.picture.connect(self._picture_saved)
+        self.downloads.finished.connect(self._model_downloaded)
 
     @Slot()
     def _after_first_paint(self) -> None:
         self.thread_.start()
         self._warm()
         self.library.refresh()
+        self.downloads.restore()
         self.pictures.refresh()
         if self.settings.load_problem:
             self.window.show_notice(self.settings.load_problem)
@@ -156,6 +165,14 @@ class Program(QObject):
     def _library_scanned(self) -> None:
         if not self.library.scanning:
             self.models.refresh(self.library.models)
+
+    @Slot(object)
+    def _model_downloaded(self, path: Path) -> None:
+        """What came into a folder that is not looked at makes it one that is."""
+        if any(path.is_relative_to(folder) for folder in self._model_folders()):
+            self.library.refresh()
+        else:
+            self.settings.set("model_folders", [*self.settings.get("model_folders"), str(path.parent)])
 
     @Slot(object, object)
     def _picture_saved(self, job: Job, finished: FinishedPicture) -> None:

@@ -36,6 +36,7 @@ ACTIONS: tuple[ActionFacts, ...] = (
     ActionFacts("create", "Create", "Make pictures and films.", ("Ctrl+Shift+1",)),
     ActionFacts("models", "Models", "See and choose your models.", ("Ctrl+Shift+2",)),
     ActionFacts("find_model", "Find a model…", "Search all your models.", ("Ctrl+F",)),
+    ActionFacts("download", "Download a model…", "Fetch a model from Hugging Face or any link.", ("Ctrl+Shift+D",)),
     ActionFacts("focus_prompt", "Go to the prompt", "Put the cursor into the prompt.", ("Ctrl+L",)),
     ActionFacts("surprise", "Surprise me", "Write a sentence of what the model can draw.", ("Ctrl+Shift+P",)),
     ActionFacts("weigh_more", "More weight", "Give the words at the cursor more weight in the prompt.", ("Ctrl+Up",)),
@@ -80,7 +81,7 @@ MENU: tuple[str, ...] = (
     *("generate", "generate_first", "stop", "keep", "surprise", "weigh_more", "weigh_less", ""),
     *("save_as", "copy_image", "copy_prompt", "show_in_folder", "enlarge", "reproduce", "undo_use", ""),
     *("play", "save_frame", "use_start", "extend", "contact_sheet", ""),
-    *("create", "models", "find_model", ""),
+    *("create", "models", "find_model", "download", ""),
     *("toggle_zoom", "canvas_only", "fold_left", "fold_right", "fold_strip", ""),
     *("open_folder", "settings", "theme", "shortcuts", "copy_report", "about", "", "quit"),
 )

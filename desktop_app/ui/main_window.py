@@ -29,6 +29,7 @@ from PySide6.QtWidgets import (
 from desktop_app.core.messages import Message
 from desktop_app.core.paths import AppPaths
 from desktop_app.studio.background import Background
+from desktop_app.studio.downloads import Downloads
 from desktop_app.studio.draft import Draft
 from desktop_app.studio.job_queue import JobQueue
 from desktop_app.studio.model_library import ModelLibrary
@@ -75,6 +76,7 @@ class MainWindow(QMainWindow):
         queue: JobQueue,
         settings: SettingsStore,
         library: ModelLibrary,
+        downloads: Downloads,
         models: ModelList,
         pictures: PictureList,
         recipes: RecipeReader,
@@ -87,7 +89,7 @@ class MainWindow(QMainWindow):
             apply_theme(app, settings.get("theme"))  # before the parts, which measure their fonts
         super().__init__()
         self.draft, self.queue, self.settings, self.pictures = draft, queue, settings, pictures
-        self._library, self._models = library, models
+        self._library, self._downloads, self._models = library, downloads, models
         self._paths, self._report = paths, report
         self._may_close = False
         self.setWindowTitle("Safelight")
@@ -139,7 +141,9 @@ class MainWindow(QMainWindow):
         self.strip = Strip(self.pictures, self.thumbnails)
         self.side = SidePanel(self.queue, self.viewer, self.pictures)
         self.rail = Rail()
-        self.models_workspace = ModelsWorkspace(self._library, self.settings, self.thumbnails, self._models.at)
+        self.models_workspace = ModelsWorkspace(
+            self._library, self.settings, self._downloads, self.thumbnails, self._models.at
+        )
 
     def _lay_out(self) -> None:
         centre = QWidget()
@@ -183,6 +187,7 @@ class MainWindow(QMainWindow):
             "create": lambda: self._show_workspace(CREATE),
             "models": lambda: self._show_workspace(MODELS),
             "find_model": self._find_model,
+            "download": self._download,
             "focus_prompt": self._focus_prompt,
             "weigh_more": lambda: self.prompt_panel.weigh_words(1),
             "weigh_less": lambda: self.prompt_panel.weigh_words(-1),
@@ -394,6 +399,10 @@ class MainWindow(QMainWindow):
     def _find_model(self) -> None:
         self._show_workspace(MODELS)
         self.models_workspace.focus_search()
+
+    def _download(self) -> None:
+        self._show_workspace(MODELS)
+        self.models_workspace.open_download()
 
     @Slot(str)
     def _use_model(self, key: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QLocale, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent, QResizeEvent
@@ -25,9 +26,12 @@ from desktop_app.checkpoints.loras import LORA, lora_name
 from desktop_app.checkpoints.scan import comfy_folders
 from desktop_app.core.catalog import ModelFacts
 from desktop_app.core.messages import Message
+from desktop_app.studio.downloads import Downloads
 from desktop_app.studio.model_library import LibraryItem, ModelLibrary
 from desktop_app.studio.settings_store import SettingsStore
 from desktop_app.ui import theme
+from desktop_app.ui.connections import Connections
+from desktop_app.ui.download_panel import DownloadPanel
 from desktop_app.ui.icons import icon
 from desktop_app.ui.model_cards import ModelCards
 from desktop_app.ui.model_details import ModelDetails
@@ -35,6 +39,9 @@ from desktop_app.ui.thumbnails import Thumbnails
 from desktop_app.ui.widgets.calm import CalmComboBox
 from desktop_app.ui.widgets.icon_button import IconButton
 from desktop_app.ui.widgets.labels import ElidedLabel, label
+
+if TYPE_CHECKING:
+    from desktop_app.ui.download_dialog import DownloadDialog
 
 NARROW = 900
 """Width in px under which the details are narrower."""
@@ -58,6 +65,7 @@ class ModelsWorkspace(QWidget):
         self,
         library: ModelLibrary,
         settings: SettingsStore,
+        downloads: Downloads,
         thumbnails: Thumbnails,
         usable: Callable[[Path], ModelFacts | None],
         parent: QWidget | None = None,
@@ -65,6 +73,7 @@ class ModelsWorkspace(QWidget):
         """``usable`` gives the facts of the model at a path, if the program offers it."""
         super().__init__(parent)
         self._library, self._settings, self._thumbnails, self._usable = library, settings, thumbnails, usable
+        self._downloads = downloads
         self._chosen: Path | None = None
         self.setAcceptDrops(True)
         self._make_parts()
@@ -88,8 +97,11 @@ class ModelsWorkspace(QWidget):
         self.kind = _filter_box(self.tr("Kind"), self.tr("Show only models of one kind."))
         self.architecture = _filter_box(self.tr("Architecture"), self.tr("Show only what belongs to one architecture."))
         self.add = _add_button()
+        self.download = _download_button()
         self.rescan = IconButton("again", self.tr("Look again"), self.tr("Look at all folders again."))
         self.count = ElidedLabel("", "muted")
+        self.connections = Connections(self._settings)
+        self.download_panel = DownloadPanel(self._downloads)
         self.list = QListView()
         self.list.setModel(self._library)
         self.list.setItemDelegate(ModelCards(self._library, self._thumbnails, self.list))
@@ -111,13 +123,14 @@ class ModelsWorkspace(QWidget):
         row.setContentsMargins(theme.M, theme.S, theme.M, theme.S)
         row.setSpacing(theme.S)
         row.addWidget(self.search, 1)
-        for part in (self.kind, self.architecture, self.add, self.rescan):
+        for part in (self.kind, self.architecture, self.add, self.download, self.rescan):
             row.addWidget(part)
         foot = QFrame()
         foot.setProperty("role", "foot")
         foot_row = QHBoxLayout(foot)
         foot_row.setContentsMargins(theme.L, theme.XS, theme.L, theme.XS)
-        foot_row.addWidget(self.count)
+        foot_row.addWidget(self.count, 1)
+        foot_row.addWidget(self.connections)
         self.pages = QStackedWidget()
         self.pages.addWidget(self.list)
         self.pages.addWidget(self.empty)
@@ -127,6 +140,7 @@ class ModelsWorkspace(QWidget):
         column.setSpacing(0)
         column.addWidget(self.pages, 2)
         column.addWidget(self.invitation, 3)
+        column.addWidget(self.download_panel)
         column.addWidget(foot)
         self.details.setFixedWidth(WIDE_DETAILS)
         whole = QVBoxLayout(self)
@@ -146,6 +160,9 @@ class ModelsWorkspace(QWidget):
         self.add.clicked.connect(self._choose_folder)
         self.empty.add.clicked.connect(self._choose_folder)
         self.invitation.add.clicked.connect(self._choose_folder)
+        for button in (self.download, self.empty.download, self.invitation.download):
+            button.clicked.connect(self.open_download)
+        self.download_panel.show_wanted.connect(self._show_model)
         self.rescan.clicked.connect(self._library.refresh)
         self._library.scanned.connect(self._show_library)
         self._library.modelReset.connect(self._keep_chosen)
@@ -240,6 +257,27 @@ class ModelsWorkspace(QWidget):
         if folder:
             self.add_folders([Path(folder)])
 
+    @Slot()
+    def open_download(self) -> DownloadDialog:
+        """Ask for a link."""
+        from desktop_app.ui.download_dialog import DownloadDialog  # not needed before somebody downloads
+
+        dialog = DownloadDialog(self._downloads, self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+        return dialog
+
+    @Slot(object)
+    def _show_model(self, path: Path) -> None:
+        """Choose the model at ``path``, whatever is searched for."""
+        self.search.clear()
+        self.kind.setCurrentIndex(0)
+        self.architecture.setCurrentIndex(0)
+        row = self._library.row_of(path)
+        if row >= 0:
+            self.list.setCurrentIndex(self._library.index(row, 0))
+            self.list.scrollTo(self._library.index(row, 0))
+
     def add_folders(self, folders: list[Path]) -> None:
         """Look for models in ``folders`` as well; those known already are passed over."""
         known = list(self._settings.get("model_folders"))
@@ -300,6 +338,7 @@ class _EmptyState(QWidget):
         self.title = label("", "title", wrap=True)
         self.line = label("", "muted", wrap=True)
         self.add = _add_button()
+        self.download = _download_button()
         column = QVBoxLayout(self)
         column.setContentsMargins(theme.XL, theme.XL, theme.XL, theme.XL)
         column.setSpacing(theme.M)
@@ -307,7 +346,13 @@ class _EmptyState(QWidget):
         for text in (self.title, self.line):
             text.setAlignment(Qt.AlignmentFlag.AlignHCenter)
             column.addWidget(text)
-        column.addWidget(self.add, 0, Qt.AlignmentFlag.AlignHCenter)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(theme.S)
+        buttons.addStretch(1)
+        buttons.addWidget(self.add)
+        buttons.addWidget(self.download)
+        buttons.addStretch(1)
+        column.addLayout(buttons)
         column.addStretch(3)
 
     def show_state(self, *, searching: bool, scanning: bool) -> None:
@@ -326,7 +371,8 @@ class _EmptyState(QWidget):
                     "extra_model_paths.yaml), InvokeAI, Hugging Face, or any other. It is only read."
                 )
             )
-        self.add.setVisible(not searching and not scanning)
+        for button in (self.add, self.download):
+            button.setVisible(not searching and not scanning)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
         return QSize(240, 160)
@@ -337,6 +383,15 @@ def _add_button() -> QPushButton:
     button = QPushButton(text)
     button.setAccessibleName(text)
     tip = "Look for models in another folder. Nothing there is moved or changed."
+    button.setToolTip(QCoreApplication.translate("models", tip))
+    return button
+
+
+def _download_button() -> QPushButton:
+    text = QCoreApplication.translate("models", "Download…")
+    button = QPushButton(text)
+    button.setAccessibleName(text)
+    tip = "Fetch a model from Hugging Face, Civitai or any other link."
     button.setToolTip(QCoreApplication.translate("models", tip))
     return button
 

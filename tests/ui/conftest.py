@@ -13,8 +13,11 @@ from PySide6.QtWidgets import QApplication
 from desktop_app.core import events as ev
 from desktop_app.core.paths import AppPaths, app_paths
 from desktop_app.core.request import GenerationRequest
+from desktop_app.download.links import Sites
+from desktop_app.download.tokens import Tokens
 from desktop_app.export.pictures import save_picture
 from desktop_app.studio.background import Background
+from desktop_app.studio.downloads import Downloads
 from desktop_app.studio.draft import Draft
 from desktop_app.studio.generation_thread import GenerationThread
 from desktop_app.studio.job_queue import Job, JobQueue
@@ -71,6 +74,7 @@ class Stand:
     settings: SettingsStore
     pictures: PictureList
     library: ModelLibrary
+    downloads: Downloads
     transport: ScriptedTransport
     paths: AppPaths
     thread: GenerationThread
@@ -83,6 +87,7 @@ class Stand:
         QApplication.processEvents()  # what the thread said last
         self.draft.save()
         self.library.close()
+        self.downloads.close()
         self.background.close()
         self.window.deleteLater()
 
@@ -117,6 +122,8 @@ def build(root: Path, transport: ScriptedTransport) -> Stand:
     settings = SettingsStore(paths.settings, background)
     models = ModelList(lambda: (root / "bundled",), background)
     library = ModelLibrary(lambda: paths.model_folders(settings.get("model_folders"))[1:], paths.model_index)
+    tokens = Tokens(paths.tokens, {})
+    downloads = Downloads(paths.downloads, paths.models, tokens, Sites.from_environment(), background)
     draft = Draft(models, paths.session, background)
 
     def save(frames, result):
@@ -132,6 +139,7 @@ def build(root: Path, transport: ScriptedTransport) -> Stand:
         queue=queue,
         settings=settings,
         library=library,
+        downloads=downloads,
         models=models,
         pictures=pictures,
         recipes=RecipeReader(background),
@@ -141,7 +149,7 @@ def build(root: Path, transport: ScriptedTransport) -> Stand:
     )
     queue.picture.connect(lambda job, finished: finished.path and pictures.added(finished.path))
     thread.start()
-    return Stand(window, draft, queue, settings, pictures, library, transport, paths, thread, background)
+    return Stand(window, draft, queue, settings, pictures, library, downloads, transport, paths, thread, background)
 
 
 @pytest.fixture
