@@ -17,17 +17,23 @@ from torch import Tensor, nn
 
 from desktop_app.checkpoints.identity import Identity
 from desktop_app.checkpoints.loras import require_fit
+from desktop_app.core.catalog import FilmFacts
 from desktop_app.core.errors import AppError
 from desktop_app.core.events import Notice
 from desktop_app.engine.denoise import denoise
 from desktop_app.engine.engine import Engine
+from desktop_app.engine.families.animate_diff import AnimateDiff
+from desktop_app.engine.families.flux import Flux
 from desktop_app.engine.families.stable_diffusion import StableDiffusion
 from desktop_app.engine.guidance import BATCHED
 from desktop_app.engine.lora import fit, load_lora, worn
 from desktop_app.engine.lora_names import from_original, split_name
 from desktop_app.engine.schedulers import build_scheduler
+from tests.checkpoints import original_layouts as original
+from tests.checkpoints.real_models import shapes_of
 from tests.engine.conftest import CPU, MODEL, loaded, pictures, request_for, run
-from tests.tiny_models import SIZE
+from tests.tiny_flow_models import tiny_flux_pipeline
+from tests.tiny_models import SIZE, tiny_motion_adapter
 
 RANK = 3
 UNET = (".to_q", ".to_k", ".to_v", ".to_out.0", ".ff.net.0.proj", ".conv1", ".proj_in")
@@ -333,3 +339,55 @@ def test_names_of_the_original_code_equal_those_that_diffusers_makes_of_them():
     assert from_original("down_blocks_0_attentions_1_proj_in", 2) == "down_blocks_0_attentions_1_proj_in"
     assert from_original("input_blocks_3_0_op", 2) == "down_blocks_0_downsamplers_0_conv"
     assert from_original("output_blocks_2_2_conv", 2) == "up_blocks_0_upsamplers_0_conv"
+
+
+@pytest.mark.parametrize(("plan", "real"), [(original.SD_1, "sd-1 unet"), (original.SDXL, "sdxl unet")])
+def test_every_layer_of_the_original_code_has_its_place_in_the_published_model(plan, real):
+    ours = {
+        name.removesuffix(".weight").replace(".", "_"): shape
+        for name, shape in shapes_of(real).items()
+        if name.endswith(".weight") and len(shape) > 1
+    }
+    theirs_ = {
+        from_original(name.removesuffix(".weight").removeprefix("model.diffusion_model.").replace(".", "_"), 2): shape
+        for name, shape in original.unet(plan).items()
+        if name.endswith(".weight") and len(shape) > 1
+    }
+    assert theirs_ == ours
+
+
+def test_a_film_wears_the_lora_of_its_pictures(model, factors, tmp_path):
+    tiny_motion_adapter().save_pretrained(tmp_path / "motion_adapter")
+    film = drain(AnimateDiff.load(model, tmp_path / "motion_adapter", FilmFacts(4, 16, 8, 16), lambda: None))
+    lora = load_lora(kohya(tmp_path, factors), CPU.torch_device, lambda: None)
+    worn_by_it = fit(lora, film.adaptable, {"denoiser": 1.0, "text": 1.0}, "Tiny")
+    assert len(worn_by_it.layers) == len(factors)
+    assert not worn_by_it.notices
+    inside = set(map(id, film.unet.modules())) | set(map(id, film.text.encoder.modules()))
+    assert all(id(layer) in inside for layer, *_ in worn_by_it.layers), "the film's own layers"
+
+
+@pytest.mark.parametrize("prefix", ["transformer.", "base_model.model."])
+def test_flux_wears_diffusers_loras(tmp_path, prefix):
+    tiny_flux_pipeline().save_pretrained(tmp_path / "flux")
+    model = drain(Flux.load(tmp_path / "flux", CPU, lambda: None))
+    tensors = {}
+    for name, layer in model.transformer.named_modules():
+        if name.endswith((".to_q", ".add_v_proj", ".proj_mlp", ".to_out.0", ".ff.net.2")):
+            out, width = layer.weight.shape
+            tensors |= {
+                f"{prefix}{name}.lora_A.weight": torch.ones(RANK, width),
+                f"{prefix}{name}.lora_B.weight": torch.ones(out, RANK),
+            }
+    lora = load_lora(_saved(tensors, tmp_path / "ink.safetensors"), CPU.torch_device, lambda: None)
+    worn_by_it = fit(lora, model.adaptable, {"denoiser": 1.0, "text": 1.0}, "Tiny")
+    assert len(worn_by_it.layers) == len(tensors) // 2 > 3
+    assert not worn_by_it.notices
+    request = request_for(width=64, height=64, guidance_scale=3.5)
+    told = model.encode(model.tokenize(request, "none"))
+    noise = model.noise(request, torch.Generator().manual_seed(1))
+    predict = model.predictor(told, request, "none", None, torch.Generator())
+    plain = predict(noise, torch.tensor(500.0))
+    with worn([worn_by_it]):
+        assert not torch.allclose(predict(noise, torch.tensor(500.0)), plain)
+    assert torch.equal(predict(noise, torch.tensor(500.0)), plain)

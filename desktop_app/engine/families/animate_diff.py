@@ -8,13 +8,14 @@ from pathlib import Path
 
 import torch
 from diffusers.models.unets.unet_motion_model import MotionAdapter
-from torch import Tensor
+from torch import Tensor, nn
 
 from desktop_app.core.catalog import FilmFacts
 from desktop_app.core.events import Loading
 from desktop_app.core.request import EXTEND, GenerationRequest
 from desktop_app.engine.guidance import Conditioning, Predict, guided
 from desktop_app.engine.loading import Part, WeightReader, build_empty, count_weights
+from desktop_app.engine.lora_names import DENOISER
 from desktop_app.engine.parts.animated_unet import animated
 from desktop_app.engine.parts.clip_text import ClipText, TokenisedTexts
 from desktop_app.engine.parts.latent_diffusion import LatentDiffusion
@@ -30,6 +31,8 @@ class AnimateDiff(LatentDiffusion[ClipText]):
     film: FilmFacts
     """How it makes films: among other things the variance of the noise that all frames share ("Preserve Your Own
     Correlation", Ge et al. 2023), and what the prompt says of each moment."""
+    pictures: nn.Module
+    """The U-Net that draws pictures, whose layers draw the frames as well."""
     decode_chunk = 8
 
     @classmethod
@@ -51,7 +54,13 @@ class AnimateDiff(LatentDiffusion[ClipText]):
         yield from reader.fill(adapter, part, device.torch_device, device.dtype, str)
         adapter.to(device.torch_device)  # buffers, which are computed and not always stored
         longest = adapter.config.motion_max_seq_length
-        return cls(device, pictures.text, unet, pictures.autoencoder, pictures.scheduler_config, longest, film)
+        shared = (device, pictures.text, unet, pictures.autoencoder, pictures.scheduler_config)
+        return cls(*shared, longest, film, pictures.unet)
+
+    @property
+    def adaptable(self) -> dict[str, nn.Module]:
+        """LoRAs are made for the layers of the picture U-Net, by its names."""
+        return {**super().adaptable, DENOISER: self.pictures}
 
     def tokenize(self, request: GenerationRequest, form: str) -> TokenisedTexts:
         """An empty prompt says nothing of moments either."""
