@@ -242,6 +242,15 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "Take a plain LoRA, with matrices “down” and “up”.",
     ),
     "lora.empty": ("The LoRA {name} changes no layer.", "Its file is damaged or no LoRA; download it again."),
+    # textual inversions
+    "embedding.pickle": (
+        "{file} is a pickled textual inversion, which is not read; its name was taken for a word.",
+        "Take the same one as a .safetensors file.",
+    ),
+    "embedding.width": (
+        "The textual inversion {name} was made for another kind of model; its name was taken for a word.",
+        "Choose one that was made for this model.",
+    ),
     # models
     "model.unknown": ("There is no model called “{value}”.", "Known here: {known}."),
     "model.none": ("No model was found.", "Reinstall Safelight to get its own model back."),

@@ -36,13 +36,15 @@ from desktop_app.engine.families.flux import Flux
 from desktop_app.engine.families.stable_diffusion import StableDiffusion
 from desktop_app.engine.interrupt import Interrupted, check, interruptible
 from desktop_app.engine.job import ENLARGE_CHUNK, Job, frames_seen, make_picture
+from desktop_app.engine.learned import learned_in_texts
 from desktop_app.engine.lora import Worn, find_wanted, fit, worn
 from desktop_app.engine.model import Model
 from desktop_app.engine.parts.latent_diffusion import LatentDiffusion
 from desktop_app.engine.preview import Previewer, fitted_factors
+from desktop_app.engine.script import read_script
 from desktop_app.engine.shelf import Shelf
 from desktop_app.engine.start import as_frames, as_pixels, read_start
-from desktop_app.prompt.reading import read_request
+from desktop_app.prompt.reading import Reading, read_request
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -149,21 +151,19 @@ class Engine:
         enlarger = (yield from self.shelf.enlarger(facts, device, lambda: check(stop))) if request.enlarge > 1 else None
         run = device.record(_guidance_form(request, frames_seen(request, start), facts, model, replay))
         run = replace(run, tiled=replay is not None and replay.tiled)
-        stages = reading.stages
         loras = self._loras(wanted, facts, model, stop)
-        texts = {_words(stage): model.tokenize(stage, run.guidance_form) for _, stage in stages}
+        learned = self._learned(reading, model)
+        script = read_script(reading, model, run.guidance_form)
         if replay is not None and (differs := _differences(replay, run)):
             yield Notice(Message("reproduce.differs", differs))
         from_loras = (notice for lora in loras for notice in lora.notices)
-        for message in (*texts[_words(stages[0][1])].notices, *(start.notices if start else ()), *from_loras):
+        for message in (*script.notices, *learned, *(start.notices if start else ()), *from_loras):
             yield Notice(message)
         yield Encoding()
         with interruptible((*model.modules, *([enlarger] if enlarger else [])), stop), worn(loras):
-            told = {words: model.encode(read) for words, read in texts.items()}
-            first, *later = (told[_words(stage)] for _, stage in stages)
-            changes = tuple(zip((last for last, _ in stages), later, strict=False))
+            told, changes = script.encode(model)
             previewer = self._previewer(facts, model) if preview else None
-            job = Job(request, facts, model, first, run, previewer, enlarger, start, stop, changes)
+            job = Job(request, facts, model, told, run, previewer, enlarger, start, stop, changes)
             for index in range(request.count):
                 check(stop)
                 yield from make_picture(job, index)
@@ -179,6 +179,14 @@ class Engine:
         assert isinstance(model, LatentDiffusion | Flux)  # no other family takes any
         loaded = ((self.shelf.lora(path, model.device, lambda: check(stop)), how) for path, how in wanted.items())
         return [fit(lora, model.adaptable, how, facts.name) for lora, how in loaded]
+
+    def _learned(self, reading: Reading, model: Model) -> list[Message]:
+        """Let the model know the textual inversions that the texts name. What of them is taken for words is told."""
+        if not isinstance(model, LatentDiffusion):
+            return []
+        learned = learned_in_texts(reading, model.text.widths, self._folders)
+        model.text.learn(learned.vectors)
+        return learned.notices
 
     def _model(
         self, request: GenerationRequest, facts: ModelFacts, device: Device, stop: StopSignal
@@ -223,11 +231,6 @@ class Engine:
             name = hashlib.sha256(text.encode()).hexdigest()[:16]
             factors = fitted_factors(model.encode_pictures, self._cache / f"preview-{name}.json")
         return Previewer(factors, model.device.torch_device)
-
-
-def _words(stage: GenerationRequest) -> tuple[str, str]:
-    """What makes two stages of a prompt the same."""
-    return stage.prompt, stage.negative_prompt
 
 
 def _known_from(facts: ModelFacts) -> int:

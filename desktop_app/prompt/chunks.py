@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 from desktop_app.core.catalog import A1111, COMFY, INVOKE
 from desktop_app.prompt.emphasis import Piece
 
+NOTHING_LEARNED: Mapping[str, Any] = MappingProxyType({})
 ROOM = 75
 """Tokens of a chunk, without the start and end marker."""
 LOOK_BACK = 20
@@ -30,20 +33,32 @@ class Token:
     """Index of the piece of the prompt that it comes from."""
     text: str
     """As it was typed."""
+    learned: str = ""
+    """Name of the textual inversion that it is a vector of."""
+    vector: int = 0
+    """Which of its vectors."""
 
 
 Encode = Callable[[str], Sequence[tuple[int, str, int, int]]]
 """(id, piece of the vocabulary, start, end) of every token of a text, markers in it read as text."""
 
 
-def tokenise(sections: Sequence[Sequence[Piece]], encode: Encode) -> list[list[Token]]:
-    """The tokens of each section, every piece encoded by itself."""
+def tokenise(
+    sections: Sequence[Sequence[Piece]], encode: Encode, lengths: Mapping[str, int] = NOTHING_LEARNED
+) -> list[list[Token]]:
+    """The tokens of each section, every piece encoded by itself.
+
+    ``lengths`` says how many vectors a textual inversion has; each is a token, with the id 0 in its place.
+    """
     found: list[list[Token]] = []
     source = 0
     for section in sections:
         found.append([])
         for piece in section:
-            for id, spelled, start, end in encode(piece.text):
+            for vector in range(lengths[piece.learned] if piece.learned else 0):
+                text = "" if vector else piece.text
+                found[-1].append(Token(0, "", piece.weight, not vector, source, text, piece.learned, vector))
+            for id, spelled, start, end in encode("" if piece.learned else piece.text):
                 starts = start == 0 or piece.text[start - 1].isspace()
                 found[-1].append(Token(id, spelled, piece.weight, starts, source, piece.text[start:end]))
             source += 1
@@ -63,11 +78,19 @@ def split_chunks(sections: Sequence[Sequence[Token]], dialect: str, room: int = 
     for tokens in sections:
         start = 0
         while len(tokens) - start > room:
-            after = start + end(tokens[start:], room)
+            after = start + _whole(tokens[start:], end(tokens[start:], room))
             chunks.append(list(tokens[start:after]))
             start = after
         chunks.append(list(tokens[start:]))
     return chunks or [[]]
+
+
+def _whole(tokens: Sequence[Token], after: int) -> int:
+    """``after``, or the beginning of the textual inversion that it would divide, unless that fills the chunk."""
+    start = after
+    while start and tokens[start].vector and tokens[start].learned:
+        start -= 1
+    return start or after
 
 
 def _after_comma(tokens: Sequence[Token], room: int) -> int:

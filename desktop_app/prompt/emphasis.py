@@ -43,6 +43,8 @@ class Piece:
 
     text: str
     weight: float = 1.0
+    learned: str = ""
+    """Name of the textual inversion that the text stands for; see :mod:`desktop_app.prompt.learned`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from desktop_app.checkpoints.embeddings import KIND, READ, count_vectors
+from desktop_app.checkpoints.identity import UNKNOWN
 from desktop_app.core.catalog import FAMILIES, PLAIN, ModelFacts
-from desktop_app.prompt.chunks import Encode, Token, split_chunks, tokenise
+from desktop_app.core.paths import architectures_dir
+from desktop_app.prompt.chunks import NOTHING_LEARNED, Encode, Token, split_chunks, tokenise
 from desktop_app.prompt.emphasis import read_emphasis
+from desktop_app.prompt.learned import learned_in, with_learned
 from desktop_app.prompt.schedule import schedule
 from desktop_app.prompt.tags import without_tags
 from desktop_app.studio.background import Background
 from desktop_app.studio.draft import Draft
+from desktop_app.studio.model_library import ModelLibrary
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +45,13 @@ class TokenReader(QObject):
 
     changed = Signal()
 
-    def __init__(self, draft: Draft, background: Background, parent: QObject | None = None) -> None:
+    def __init__(
+        self, draft: Draft, background: Background, library: ModelLibrary, parent: QObject | None = None
+    ) -> None:
         super().__init__(parent)
+        self._library = library
+        self.learned: dict[str, Path] = {}
+        """Textual inversions that may fit the model, by name in lower case."""
         self._draft = draft
         self._background = background
         self._encoders: dict[Path, Encode | None] = {}
@@ -49,7 +59,9 @@ class TokenReader(QObject):
         self.reading: TokenReading | None = None
         """None where no tokenizer is known."""
         draft.changed.connect(self._draft_changed)
-        draft.facts_changed.connect(self.read)
+        draft.facts_changed.connect(self._refresh)
+        library.scanned.connect(self._refresh)
+        self._refresh()
 
     def close(self) -> None:
         """Read nothing any more; call before the background is closed."""
@@ -59,6 +71,19 @@ class TokenReader(QObject):
     def _draft_changed(self, name: str) -> None:
         if name in ("prompt", "prompt_dialect", "steps"):
             self.read()
+
+    @Slot()
+    def _refresh(self) -> None:
+        facts = self._draft.facts
+        fitting = (UNKNOWN, *(FAMILIES[facts.family].architectures if facts else ()))
+        self.learned = {
+            item.identity.path.stem.lower(): item.identity.path
+            for item in self._library.items
+            if item.identity.kind == KIND
+            and item.identity.architecture in fitting
+            and item.identity.path.suffix.lower() in READ
+        }
+        self.read()
 
     @Slot()
     def read(self) -> None:
@@ -75,15 +100,20 @@ class TokenReader(QObject):
         self._reading = True
         text, steps = self._draft.value("prompt"), self._draft.value("steps")
         dialect = self._draft.dialect
-        self._background.run(lambda: self._read(facts, text, dialect, steps), self._take)
+        named = {name: self.learned[name] for _, _, name in learned_in(text, self.learned, dialect)}
+        self._background.run(lambda: self._read(facts, text, dialect, steps, named), self._take)
 
-    def _read(self, facts: ModelFacts, text: str, dialect: str, steps: int) -> TokenReading | None:
+    def _read(
+        self, facts: ModelFacts, text: str, dialect: str, steps: int, named: Mapping[str, Path]
+    ) -> TokenReading | None:
         family = FAMILIES[facts.family]
-        folder = Path(facts.folder, family.tokenizer)
+        model = Path(facts.folder)
+        folder = architectures_dir() / "tokenizer" if model.is_file() else model / family.tokenizer
         if folder not in self._encoders:
             self._encoders[folder] = load_encoder(folder)
         encode = self._encoders[folder]
-        return None if encode is None else read_tokens(text, dialect, steps, family.prompt_room, encode)
+        lengths = {name: count_vectors(path) for name, path in named.items()}
+        return None if encode is None else read_tokens(text, dialect, steps, family.prompt_room, encode, lengths)
 
     def _take(self, reading: TokenReading | None) -> None:
         self._reading = False
@@ -95,10 +125,16 @@ class TokenReader(QObject):
             self.read()
 
 
-def read_tokens(text: str, dialect: str, steps: int, room: int, encode: Encode) -> TokenReading:
-    """``text`` as the engine divides it, in chunks of ``room`` tokens."""
+def read_tokens(
+    text: str, dialect: str, steps: int, room: int, encode: Encode, lengths: Mapping[str, int] = NOTHING_LEARNED
+) -> TokenReading:
+    """``text`` as the engine divides it, in chunks of ``room`` tokens.
+
+    ``lengths`` has the number of vectors of the textual inversions that may be named, by name in lower case.
+    """
     ((_, first), *_) = schedule(without_tags(text), dialect, steps)
-    sections = tokenise(read_emphasis(first, dialect), encode)
+    pieces = with_learned(read_emphasis(first, dialect), lengths, dialect)
+    sections = tokenise(pieces, encode, lengths)
     chunks = split_chunks(sections, dialect, room)
     cut = sections[0][room:] if dialect == PLAIN else []
     return TokenReading(tuple(map(tuple, chunks)), tuple(cut), room)

@@ -10,8 +10,9 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWi
 from desktop_app.core.catalog import A1111, FILM, PICTURE, PLAIN, ModelFacts
 from desktop_app.prompt.emphasis import read_emphasis
 from desktop_app.prompt.highlight import syntax_spans
+from desktop_app.prompt.learned import learned_in
 from desktop_app.prompt.reweigh import reweigh
-from desktop_app.prompt.tags import without_tags
+from desktop_app.prompt.tags import blanked, without_tags
 from desktop_app.studio.background import Background
 from desktop_app.studio.draft import Draft
 from desktop_app.studio.model_library import ModelLibrary
@@ -64,7 +65,7 @@ class PromptPanel(QFrame):
         self.setMinimumWidth(288)
         self.setMaximumWidth(460)
         self._make_texts()
-        self.token_reader = TokenReader(draft, background, self)
+        self.token_reader = TokenReader(draft, background, library, self)
         self.tokens = TokenStrip(self.token_reader)
         self.loras = LoraStack(draft, library)
         self._make_model()
@@ -319,7 +320,8 @@ class PromptPanel(QFrame):
 
     def _syntax_marks(self, prompt: str) -> list[Mark]:
         """What is not drawn as it stands, in other colours; LoRAs that are nowhere are marked."""
-        marks = []
+        learned = learned_in(blanked(prompt), self.token_reader.learned, self._draft.dialect)
+        marks = [Mark(start, end - start, SYNTAX_COLORS["lora"], underlined=False) for start, end, _ in learned]
         for span in syntax_spans(prompt, self._draft.dialect):
             known = span.tag is None or self.loras.is_known(span.tag.name)
             marks.append(Mark(span.start, span.length, SYNTAX_COLORS[span.kind], underlined=False))

@@ -112,7 +112,11 @@ class TokenView(QWidget):
             return self.tr("The model's text encoder reads each chunk by itself.")
         if box.cut:
             return self.tr("The model does not read this any more.")
-        return self.tr("Token {id}, weight {weight}").format(id=box.token.id, weight=f"{box.token.weight:g}")
+        weight = f"{box.token.weight:g}"
+        if box.token.learned:
+            number = box.token.vector + 1
+            return self.tr("Learned vector {number}, weight {weight}").format(number=number, weight=weight)
+        return self.tr("Token {id}, weight {weight}").format(id=box.token.id, weight=weight)
 
     def _place(self) -> None:
         self._boxes = list(self._placed(self.width())) if self._reading else []
@@ -141,7 +145,7 @@ def _shown(reading: TokenReading, heading: str) -> Iterator[tuple[Token | None, 
         if len(reading.chunks) > 1 and left:
             yield None, heading.format(number=number), False
         for token in chunk[:left]:
-            yield token, token.text, False
+            yield token, token.text or "·", False
         left = max(0, left - len(chunk))
     for token in reading.cut[:left]:
         yield token, token.text, True

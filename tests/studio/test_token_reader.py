@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from desktop_app.core.catalog import A1111, PLAIN
-from desktop_app.core.paths import resources_dir
+from desktop_app.core.paths import architectures_dir, resources_dir
 from desktop_app.engine.parts.tokens import read_prompt
 from desktop_app.studio.token_reader import load_encoder, read_tokens
 from tests.tiny_models import tiny_tokenizer
@@ -69,3 +69,10 @@ def test_the_bundled_models_tokenizer_is_read() -> None:
         "red",
         "house",
     ]
+
+
+def test_the_tokenizer_for_single_files_counts_as_published() -> None:
+    """The ids of OpenAI's own tokenizer."""
+    encode = load_encoder(architectures_dir() / "tokenizer")
+    assert encode is not None
+    assert [id for id, *_ in encode("a photo of a cat")] == [320, 1125, 539, 320, 2368]

@@ -100,6 +100,19 @@ def test_tokens_are_counted_as_they_are_typed(stand, panel, qtbot):
     qtbot.waitUntil(panel.tokens.isHidden)
 
 
+def test_textual_inversions_are_painted_and_counted_with_their_vectors(stand, panel, qtbot, tmp_path):
+    write_header(tmp_path / "data" / "models" / "Easy Neg.safetensors", {"emb_params": (5, 768)})
+    write_header(tmp_path / "data" / "models" / "large.safetensors", {"clip_l": (2, 768), "clip_g": (2, 1280)})
+    stand.library.refresh()
+    qtbot.waitUntil(lambda: not stand.library.scanning)
+    stand.draft.set_value("prompt", "a easy neg house, large")
+    assert painted(panel, underlined=False) == ["easy neg"]
+    qtbot.waitUntil(lambda: panel.tokens.view.boxes() != [])
+    qtbot.waitUntil(lambda: panel.token_reader.reading.chunks[0][1].learned == "easy neg")
+    texts = [text for _, text in panel.tokens.view.boxes()]
+    assert texts[:7] == ["a", "easy neg", "·", "·", "·", "·", "house"]
+
+
 def test_a_model_that_takes_weights_for_text_says_so(stand, panel):
     stand.draft.set_value("prompt", "a (red:1.2) house")
     assert panel.hint.isHidden()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from desktop_app.core.messages import Message
 from desktop_app.core.request import GenerationRequest
 from desktop_app.engine.guidance import Conditioning
 from desktop_app.engine.loading import Part, WeightReader, read_json
+from desktop_app.engine.lora_names import TEXT, TEXT_2
 from desktop_app.engine.parts.clip_text import ClipText, TokenisedTexts, Tokens
 from desktop_app.engine.source import Source
 
@@ -62,6 +63,16 @@ class ClipPair:
         """Read the weights. Raises ``AppError``."""
         yield from self.first.fill(reader, where, dtype)
         yield from self.second.fill(reader, where, dtype)
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """Of the embeddings that a textual inversion for this model has."""
+        return {TEXT: self.first.width, TEXT_2: self.second.width}
+
+    def learn(self, vectors: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Know these textual inversions and no others: for each name, the vectors of its parts of a model."""
+        self.first.learn(vectors)
+        self.second.learn({name: {TEXT: parts[TEXT_2]} for name, parts in vectors.items()})
 
     def tokenize(self, request: GenerationRequest, form: str) -> PairTexts:
         first, second = (text.tokenize(request, form) for text in (self.first, self.second))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from desktop_app.core.messages import Message
 from desktop_app.core.request import GenerationRequest
 from desktop_app.engine.guidance import NONE, Conditioning
 from desktop_app.engine.loading import Part, WeightReader, build_empty
+from desktop_app.engine.lora_names import TEXT
 from desktop_app.engine.parts.tokens import Tokens, joined, lengthened, read_prompt, read_tokens
 from desktop_app.engine.parts.weighting import weigh
 from desktop_app.engine.source import Source
@@ -49,6 +51,8 @@ class ClipText:
     """Whether the text encoder hides padding from itself; that of Stable Diffusion does not."""
     max_tokens: int
     """The text encoder reads so many, start and end marker included."""
+    learned: dict[str, Tensor] = field(default_factory=dict)
+    """Vectors, (tokens, width), of the textual inversions that prompts may name, in lower case."""
 
     @classmethod
     def empty(cls, source: Source) -> ClipText:
@@ -85,11 +89,31 @@ class ClipText:
         ``prompts``, if there are any, take the place of its prompt. All get as many chunks as the longest.
         """
         texts = [*(prompts or [request.prompt]), *([] if form == NONE else [request.negative_prompt])]
-        read = [read_prompt(self.tokenizer, text, self.max_tokens, request.dialect) for text in texts]
+        read = [read_prompt(self.tokenizer, text, self.max_tokens, request.dialect, self.learned) for text in texts]
         chunks = max(tokens.chunks for tokens in read)
         read = [lengthened(tokens, self.tokens(""), chunks) for tokens in read]
         negative = None if form == NONE else read.pop()
         return TokenisedTexts(joined(read), negative, request.clip_skip)
+
+    @property
+    def width(self) -> int:
+        """Of its embeddings."""
+        return self._table.embedding_dim
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """Of the embeddings that a textual inversion for this model has, by part."""
+        return {TEXT: self.width}
+
+    @property
+    def _table(self) -> nn.Embedding:
+        encoder: Any = self.encoder
+        return encoder.get_input_embeddings()
+
+    def learn(self, vectors: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Know these textual inversions and no others: for each name, the vectors of its parts of a model."""
+        self.learned.clear()
+        self.learned.update({name: parts[TEXT] for name, parts in vectors.items()})
 
     def tokens(self, text: str) -> Tokens:
         """Token ids of ``text``, cut at the encoder's limit. Markers such as "<|endoftext|>" are read as text."""
@@ -133,7 +157,28 @@ class ClipText:
         mask = tokens.mask if self.masks_padding else None
         if seen is not None:
             mask = seen.long() if mask is None else mask * seen
-        return self.encoder(tokens.ids.to(where), attention_mask=None if mask is None else mask.to(where), **options)
+        with _placed(self._table, tokens):
+            return self.encoder(
+                tokens.ids.to(where), attention_mask=None if mask is None else mask.to(where), **options
+            )
+
+
+@contextmanager
+def _placed(table: nn.Embedding, tokens: Tokens) -> Iterator[None]:
+    """Inside, ``table`` embeds the tokens of textual inversions as they were learned."""
+
+    def place(_table: nn.Module, _ids: Any, embedded: Tensor) -> Tensor:
+        embedded = embedded.clone()
+        for row, column, vector in tokens.learned:
+            embedded[row, column] = vector.to(embedded)
+        return embedded
+
+    handle = table.register_forward_hook(place) if tokens.learned else None
+    try:
+        yield
+    finally:
+        if handle is not None:
+            handle.remove()
 
 
 def _today(name: str, inner: str) -> str:

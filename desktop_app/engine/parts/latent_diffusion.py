@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,15 @@ class TextPart(Protocol):
 
     def fill(self, reader: WeightReader, where: torch.device, dtype: torch.dtype) -> Iterator[Loading]:
         """Read the weights. Raises ``AppError``."""
+        ...
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """Of the embeddings that a textual inversion for this model has, by part."""
+        ...
+
+    def learn(self, vectors: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Know these textual inversions and no others: for each name, the vectors of its parts of a model."""
         ...
 
     def tokenize(self, request: GenerationRequest, form: str) -> Any:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from desktop_app.core.catalog import PLAIN
-from desktop_app.prompt.chunks import Encode, Token, split_chunks, tokenise
+from desktop_app.prompt.chunks import NOTHING_LEARNED, Encode, Token, split_chunks, tokenise
 from desktop_app.prompt.emphasis import read_emphasis
+from desktop_app.prompt.learned import with_learned
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Tokens:
     """Rows of every text."""
     weights: Weights | None = None
     """None where all words weigh 1."""
+    learned: tuple[tuple[int, int, Tensor], ...] = ()
+    """(row, token, vector) wherever a textual inversion says how a token is embedded."""
 
 
 def read_tokens(tokenizer: Any, text: str, max_tokens: int, markers: int) -> Tokens:
@@ -61,21 +65,31 @@ def read_tokens(tokenizer: Any, text: str, max_tokens: int, markers: int) -> Tok
     return Tokens(padded.input_ids, padded.attention_mask, len(cut.split()))
 
 
-def read_prompt(tokenizer: Any, text: str, max_tokens: int, dialect: str) -> Tokens:
+def read_prompt(
+    tokenizer: Any, text: str, max_tokens: int, dialect: str, learned: Mapping[str, Tensor] = NOTHING_LEARNED
+) -> Tokens:
     """``text`` in one of :data:`~desktop_app.core.catalog.PROMPT_DIALECTS`, for a tokenizer of CLIP.
 
     Everything but plain text is as long as it likes: in chunks of ``max_tokens``, start and end marker included.
+    ``learned`` has the vectors, (tokens, width), of textual inversions by their names in lower case.
     """
     if dialect == PLAIN:
         return read_tokens(tokenizer, text, max_tokens, markers=2)
-    sections = tokenise(read_emphasis(text, dialect), _encoder(tokenizer))
+    pieces = with_learned(read_emphasis(text, dialect), learned, dialect)
+    sections = tokenise(pieces, _encoder(tokenizer), {name: len(vectors) for name, vectors in learned.items()})
     chunks = split_chunks(sections, dialect, max_tokens - 2)
     rows = [_row(tokenizer, chunk, max_tokens) for chunk in chunks]
     ids, mask = (torch.tensor([row[place] for row in rows]) for place in (0, 1))
     values = torch.tensor([_padded([token.weight for token in chunk], 1.0, max_tokens) for chunk in chunks])
     pieces = torch.tensor([_padded([token.source for token in chunk], -1, max_tokens) for chunk in chunks])
     weights = Weights(dialect, values, pieces) if (values != 1).any() else None
-    return Tokens(ids, mask, 0, len(chunks), weights)
+    placed = tuple(
+        (row, place, learned[token.learned][token.vector])
+        for row, chunk in enumerate(chunks)
+        for place, token in enumerate(chunk, start=1)
+        if token.learned
+    )
+    return Tokens(ids, mask, 0, len(chunks), weights, placed)
 
 
 def joined(texts: Sequence[Tokens]) -> Tokens:
@@ -83,7 +97,11 @@ def joined(texts: Sequence[Tokens]) -> Tokens:
     ids, mask = torch.cat([text.ids for text in texts]), torch.cat([text.mask for text in texts])
     weighted = next((text.weights for text in texts if text.weights is not None), None)
     weights = None if weighted is None else _joined_weights(texts, weighted.dialect)
-    return Tokens(ids, mask, max(text.words_cut for text in texts), texts[0].chunks, weights)
+    before = accumulate((len(text.ids) for text in texts), initial=0)
+    learned = tuple(
+        (rows + row, *rest) for rows, text in zip(before, texts, strict=False) for row, *rest in text.learned
+    )
+    return Tokens(ids, mask, max(text.words_cut for text in texts), texts[0].chunks, weights, learned)
 
 
 def _joined_weights(texts: Sequence[Tokens], dialect: str) -> Weights:
