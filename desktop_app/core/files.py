@@ -68,11 +68,14 @@ def create_file(path: Path, data: bytes, *, number: bool = True) -> Path:
     return place_file(_write_temporary(path.parent, data), path, number=number)
 
 
-def place_file(temporary: Path, path: Path, *, number: bool = True, overwrite: bool = False) -> Path:
+def place_file(
+    temporary: Path, path: Path, *, number: bool = True, overwrite: bool = False, keep: bool = False
+) -> Path:
     """Give ``temporary``, a finished file in the same folder, the name ``path``, or a free one; return the path used.
 
     As :func:`create_file`, or with ``overwrite`` in place of what was there. ``temporary`` is gone afterwards, whatever
-    happens. The name is reserved exclusively first, because a rename would silently overwrite.
+    happens; with ``keep`` it stays where that fails. The name is reserved exclusively first, because a rename would
+    silently overwrite.
     """
     try:
         _sync(temporary)
@@ -96,7 +99,8 @@ def place_file(temporary: Path, path: Path, *, number: bool = True, overwrite: b
             return candidate
         raise FileExistsError(path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        if not keep:
+            temporary.unlink(missing_ok=True)
         raise
 
 

@@ -85,7 +85,7 @@ def _place(work: Work) -> Path:
         if choice.folder:
             placed = place_folder(work.files, to / choice.name)
         else:
-            placed = place_file(work.path(choice.files[0].path), to / choice.name)
+            placed = place_file(work.path(choice.files[0].path), to / choice.name, keep=True)
     except OSError as problem:
         raise AppError("download.folder", folder=str(to), reason=problem.strerror or str(problem)) from problem
     _keep_notes(work, placed)

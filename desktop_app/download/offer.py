@@ -81,8 +81,9 @@ class Offer:
 
     @property
     def preferred(self) -> Choice | None:
-        """What to take unless told otherwise; None where only a person can choose."""
-        return self.choices[0] if self.choices[0].folder or len(self.choices) == 1 else None
+        """What to take unless told otherwise, never pickled beside what is not; None where only a person can choose."""
+        plain = [choice for choice in self.choices if not choice.pickled] or self.choices
+        return plain[0] if plain[0].folder or len(plain) == 1 else None
 
 
 def choice_to_json(choice: Choice) -> dict[str, Any]:

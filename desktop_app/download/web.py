@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -67,6 +68,7 @@ class Web:
         self._patience = patience or Patience()
         self._session = requests.Session()
         self._session.trust_env = False  # or it would send passwords out of ~/.netrc
+        self._session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
         self._session.headers["User-Agent"] = f"Safelight/{desktop_app.__version__}"
         self._session.headers["Accept-Encoding"] = "identity"  # lengths and ranges are those of the file
         self._stop = threading.Event()

@@ -169,6 +169,18 @@ def test_a_finished_file_that_cannot_be_placed_leaves_the_old_one(
     assert {path.name: path.read_text() for path in folder.iterdir()} == {"a.mp4": "old"}
 
 
+def test_a_finished_file_may_outlive_a_failure(folder: Path) -> None:
+    temporary, taken = temporary_name(folder), folder / "name"
+    for path in (temporary, taken):
+        path.write_bytes(b"data")
+    with pytest.raises(FileExistsError):
+        place_file(temporary, taken, number=False, keep=True)
+    assert temporary.read_bytes() == b"data"
+    with pytest.raises(FileExistsError):
+        place_file(temporary, taken, number=False)
+    assert not temporary.exists()
+
+
 def test_a_finished_folder_takes_a_free_name(folder: Path) -> None:
     for number in range(3):
         temporary = temporary_name(folder)

@@ -102,6 +102,11 @@ def test_several_files_are_a_persons_choice(server: Server, web: Web, sites: Sit
         assert "a.safetensors, b.safetensors" in str(raised.value)
 
 
+def test_of_a_pair_the_pickled_one_is_not_taken(server: Server, web: Web, sites: Sites) -> None:
+    server.repository("owner/lora", {"a.bin": b"\x80" * 2000, "a.safetensors": weights(2000)})
+    assert named_choice(look_up("owner/lora", web, sites), "").name == "a.safetensors"
+
+
 def test_a_gated_repository_is_told_although_its_files_are_not(server: Server, web: Web, sites: Sites) -> None:
     card = {"license": "other", "license_name": "flux-1-dev"}
     server.repository("owner/gated", MODEL, gated="auto", cardData=card)

@@ -88,14 +88,19 @@ def test_everything_in_the_dialog_has_a_name_and_a_tooltip(qtbot, dialog, server
 
 
 def test_one_of_several_files_is_a_persons_choice(qtbot, dialog, server):
-    server.repository("owner/name", {NAME: DATA, "b.ckpt": b"\x80" * 5000})
+    server.repository("owner/name", {NAME: DATA, "b.ckpt": b"\x80" * 5000, "c.gguf": b"GGUF" * 500})
     look_up(qtbot, dialog)
     assert not dialog.start.isEnabled()
-    assert [dialog.choice.itemText(row) for row in range(1, 3)] == [f"{NAME} · 400.0 kB", "b.ckpt · 5.0 kB"]
+    assert [dialog.choice.itemText(row) for row in range(4)] == [
+        "Choose one of 3 files…",
+        "c.gguf · 2.0 kB",
+        f"{NAME} · 400.0 kB",
+        "b.ckpt · 5.0 kB",
+    ]
     dialog.choice.setCurrentIndex(1)
     assert dialog.start.isEnabled()
     assert dialog.careful.isHidden()
-    dialog.choice.setCurrentIndex(2)
+    dialog.choice.setCurrentIndex(3)
     assert not dialog.careful.isHidden()
 
 
