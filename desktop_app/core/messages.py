@@ -358,6 +358,10 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "The server {host} wants to know who asks.",
         "Create a token in your account there, enter it and try again.",
     ),
+    "download.token": (
+        "The server {host} does not accept the token that is kept for it.",
+        "It may have run out. Make another in your account there, and enter it.",
+    ),
     "download.forbidden": (
         "The server {host} does not give this file to you.",
         "Check on its page whether your account may have it, and whether the token may read.",

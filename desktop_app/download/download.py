@@ -20,8 +20,6 @@ from desktop_app.download.work import Progress, Work, begin
 
 RESERVE = 64 * 1024 * 1024
 """Bytes of the disk that a download leaves free."""
-
-
 Report = Callable[[Progress], None]
 
 

@@ -23,7 +23,7 @@ def look_up(link: HubLink, web: Web, base: str) -> Offer:
     """
     url = f"{base}/api/models/{quote(link.repository)}/revision/{quote(link.revision, safe='')}?blobs=true"
     page = f"{base}/{link.repository}"
-    told = web.json(url, page)
+    told = _ask(url, page, web)
     commit = told.get("sha") if isinstance(told.get("sha"), str) else link.revision
     files = _files(told, f"{page}/resolve/{quote(str(commit), safe='')}")
     offered = _choices(link, files, web)
@@ -39,6 +39,16 @@ def look_up(link: HubLink, web: Web, base: str) -> Offer:
         gated=bool(told.get("gated")),
         base_model=_base_model(told),
     )
+
+
+def _ask(url: str, page: str, web: Web) -> dict[str, Any]:
+    """The answer to ``url``. The site also answers with 401, as if to sign in, what does not exist at all."""
+    try:
+        return web.json(url, page)
+    except AppError as problem:
+        if problem.message.id == "download.sign-in":
+            raise AppError("download.no-repository", link=page) from problem
+        raise
 
 
 def _files(told: Mapping[str, Any], resolve: str) -> list[RemoteFile]:

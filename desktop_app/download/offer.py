@@ -11,6 +11,7 @@ from desktop_app.core.errors import AppError
 PICKLED = (".ckpt", ".pt", ".pth", ".bin")
 """Endings of weights in Python's own format, which may run code when something loads them."""
 LONGEST_NAME = 200
+"""Bytes; file systems take 255, and an unfinished one has a longer name."""
 _FORBIDDEN = set('<>:"\\|?*') | {chr(code) for code in range(32)}
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{name}{number}" for name in ("com", "lpt") for number in range(1, 10))}
 """Names that Windows keeps for itself, with any ending."""
@@ -102,8 +103,10 @@ def is_safe(path: str) -> bool:
 
 def safe_name(name: str) -> str:
     """The last part of a name that a server gave, with what no system forbids; "" if nothing is left of it."""
-    last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    kept = "".join("_" if character in _FORBIDDEN else character for character in last).strip(" .")[-LONGEST_NAME:]
+    sayable = name.encode("utf-8", "replace").decode()
+    last = sayable.replace("\\", "/").rsplit("/", 1)[-1]
+    kept = "".join("_" if character in _FORBIDDEN else character for character in last).strip(" .")
+    kept = kept.encode()[-LONGEST_NAME:].decode(errors="ignore")
     return "" if kept.split(".")[0].lower() in _DEVICES else kept.lstrip(" .")
 
 

@@ -57,7 +57,7 @@ def _receive(file: RemoteFile, work: Work, web: Web, report: Report) -> None:
         return
     with web.open(file.url, _range(file, work)) as response:
         begin = _first_byte(response, have)
-        if begin is None:
+        if begin is None or (begin and _is_another(file, work, response)):
             if have == _total(response, 0):
                 return
             part.unlink(missing_ok=True)
@@ -124,12 +124,22 @@ def _total(response: requests.Response, begin: int) -> int | None:
 
 
 def _remember(file: RemoteFile, work: Work, response: requests.Response) -> None:
-    """Keep what the server calls this version: a strong ETag, or the time of its last change."""
-    etag = response.headers.get("ETag", "")
-    validator = etag if etag.startswith('"') else response.headers.get("Last-Modified", "")
+    """Keep what the server calls this version, for a later start of the program."""
+    validator = _validator(response)
     if not file.digest and work.validators.get(file.path, "") != validator:
         work.validators[file.path] = validator
         work.save()
+
+
+def _is_another(file: RemoteFile, work: Work, response: requests.Response) -> bool:
+    """Whether the rest that is sent is of another version than the part: some servers pass over ``If-Range``."""
+    return not file.digest and _validator(response) not in ("", work.validators.get(file.path))
+
+
+def _validator(response: requests.Response) -> str:
+    """A strong ETag, else the time of the last change, else ""."""
+    etag = response.headers.get("ETag", "")
+    return etag if etag.startswith('"') else response.headers.get("Last-Modified", "")
 
 
 def _check(file: RemoteFile, work: Work, web: Web) -> None:

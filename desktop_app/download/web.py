@@ -204,7 +204,7 @@ def may_follow(url: str, target: str) -> bool:
 def refuse(response: requests.Response, url: str, page: str) -> None:
     """Raises ``AppError`` or ``Busy`` unless the answer is of use (2xx, or 416, which says where a file ends).
 
-    ``X-Error-Code`` is how Hugging Face tells apart what it answers with the same status.
+    ``X-Error-Code`` and ``X-Error-Message`` are how Hugging Face tells apart what it answers with the same status.
     """
     status, host = response.status_code, _host(url)
     if status < 300 or status == 416:
@@ -220,6 +220,8 @@ def refuse(response: requests.Response, url: str, page: str) -> None:
     if status == 404 or code in ("RepoNotFound", "EntryNotFound", "RevisionNotFound"):
         id = "download.no-repository" if code == "RepoNotFound" else "download.not-found"
         raise AppError(id, link=shown(page))
+    if response.headers.get("X-Error-Message", "").startswith("Invalid credentials"):
+        raise AppError("download.token", host=host)
     if status in (401, 403):
         raise AppError("download.sign-in" if status == 401 else "download.forbidden", host=host)
     raise AppError("download.refused", host=host, status=status)

@@ -144,10 +144,10 @@ class Downloads(QObject):
         """Download ``choice`` into ``folder``, going on where it was broken off before."""
         self.folder = folder
 
-        def begin() -> Work:
+        def begin() -> Download:
             from desktop_app.download.download import begin_offer
 
-            return begin_offer(offer, choice, folder)
+            return _resting(begin_offer(offer, choice, folder))
 
         self._asking.run(begin, self._begun)
 
@@ -232,12 +232,13 @@ class Downloads(QObject):
         if question is self._question and offer is not None:
             self.found.emit(offer)
 
-    def _begun(self, work: Work) -> None:
-        entry = next((one for one in self.entries if one.work.folder == work.folder and one.state != "finished"), None)
-        if entry is None:
-            entry = Download(work, "paused", work.progress)
+    def _begun(self, entry: Download) -> None:
+        """Begin ``entry``, or go on with the one of the list that is the same."""
+        unfinished = {one.work.folder: one for one in self.entries if one.state != "finished"}
+        known = unfinished.get(entry.work.folder)
+        if known is None:
             self.entries.append(entry)
-        self.resume(entry)
+        self.resume(known or entry)
         self._save()
 
     @Slot(object, object)
@@ -264,10 +265,10 @@ class Downloads(QObject):
         if isinstance(ended, Path):
             self.finished.emit(ended)
 
-    def _restored(self, state: tuple[Path | None, Sequence[Work]]) -> None:
-        folder, works = state
+    def _restored(self, state: tuple[Path | None, Sequence[Download]]) -> None:
+        folder, entries = state
         self.folder = folder or self.folder
-        self.entries += [Download(work, "paused", work.progress) for work in works]
+        self.entries += entries
         self.changed.emit()
 
     def _save(self) -> None:
@@ -277,11 +278,15 @@ class Downloads(QObject):
         self.changed.emit()
 
 
-def _read_state(file: Path) -> tuple[Path | None, list[Work]]:
+def _resting(work: Work) -> Download:
+    return Download(work, "paused", work.progress)
+
+
+def _read_state(file: Path) -> tuple[Path | None, list[Download]]:
     """The folder chosen last, and the downloads whose hidden folder is still there."""
     try:
         state = json.loads(file.read_text(encoding="utf-8"))
         works = [read_work(Path(folder)) for folder in state["unfinished"]]
-        return Path(state["folder"]), [work for work in works if work]
+        return Path(state["folder"]), [_resting(work) for work in works if work]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None, []

@@ -31,7 +31,7 @@ from desktop_app.ui.widgets.calm import CalmComboBox
 from desktop_app.ui.widgets.info_table import InfoTable
 from desktop_app.ui.widgets.labels import label
 
-WANTS_TOKEN = ("download.sign-in", "download.gated", "download.forbidden", "download.no-repository")
+WANTS_TOKEN = tuple(f"download.{id}" for id in ("sign-in", "token", "gated", "forbidden", "no-repository"))
 """Messages that a token may help against."""
 
 

@@ -105,6 +105,20 @@ def test_another_version_under_the_same_address_is_begun_anew(server: Server, we
     assert server.asked(PATH)[-1].headers["if-range"] == '"one"'
 
 
+def test_a_server_that_passes_over_the_condition_mixes_nothing(server: Server, web: Web, to: Path) -> None:
+    def careless(handler: wrong.Handler, served: wrong.Served) -> None:
+        del handler.headers["If-Range"]
+        handler.serve(served)
+
+    server.go_wrong(PATH, wrong.breaks_off(200_000), *[wrong.says(503)] * 3)
+    offer = offered(server, digest=False)
+    assert failure(offer, to, web) == "download.server"
+    newer = weights(SIZE, seed=7)
+    offered(server, digest=False, data=newer, etag='"two"')
+    server.go_wrong(PATH, careless)
+    assert fetched(offer, to, web).read_bytes() == newer
+
+
 def test_another_etag_of_the_same_bytes_loses_nothing(server: Server, web: Web, to: Path) -> None:
     """With a digest what counts is the bytes: a site moves its files from one store to another."""
     server.go_wrong(PATH, wrong.breaks_off(200_000), *[wrong.says(503)] * 3)

@@ -98,6 +98,8 @@ def test_paths_that_lead_elsewhere_are_refused(path):
         ("..", ""),
         ("nul.safetensors", ""),
         ("x" * 500 + ".safetensors", "x" * 188 + ".safetensors"),
+        ("夢" * 500 + ".safetensors", "夢" * 62 + ".safetensors"),
+        ("\ud800.safetensors", "_.safetensors"),
     ],
 )
 def test_names_that_servers_say_are_made_safe(said, name):

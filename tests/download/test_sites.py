@@ -121,6 +121,9 @@ def test_a_gated_repository_is_told_although_its_files_are_not(server: Server, w
     ("answer", "id"),
     [
         (wrong.says(401, X_Error_Code="RepoNotFound"), "download.no-repository"),
+        (wrong.says(401), "download.no-repository"),
+        (wrong.says(401, X_Error_Message="Invalid credentials in Authorization header"), "download.token"),
+        (wrong.says(403), "download.forbidden"),
         (wrong.says(404), "download.not-found"),
         (wrong.sends(b"[]"), "download.answer"),
         (wrong.sends(b"<html>"), "download.answer"),

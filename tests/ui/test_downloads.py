@@ -117,7 +117,7 @@ def test_a_link_that_leads_nowhere_is_said(qtbot, dialog, text, said):
 def test_a_token_is_asked_for_where_one_helps(qtbot, dialog, server):
     server.go_wrong(API, wrong.says(401))
     look_up(qtbot, dialog)
-    assert "wants to know who asks" in dialog.problem.text()
+    assert "or it is private" in dialog.problem.text()
     assert "https://huggingface.co/settings/tokens" in dialog.token.about.text()
     dialog.token.field.setText("hf_secret")
     dialog.token.keep.click()
