@@ -113,6 +113,8 @@ class Program(QObject):
 
     def close(self) -> None:
         """End the engine and finish every write. The window is closed already."""
+        for source in (self.library, self.downloads):
+            source.blockSignals(True)  # what they find last would begin work that nobody waits for
         self.draft.save()
         self.thread_.shut_down()
         self.library.close()
