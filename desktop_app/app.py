@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QApplication
 import desktop_app
 from desktop_app.core import network
 from desktop_app.core.frames import Frames
+from desktop_app.core.memory_plan import WISHES, Wishes
 from desktop_app.core.paths import APP, AppPaths, app_paths
 from desktop_app.core.result import Result
 from desktop_app.download.links import Sites
@@ -24,6 +25,7 @@ from desktop_app.studio.downloads import Downloads
 from desktop_app.studio.draft import Draft
 from desktop_app.studio.generation_thread import FinishedPicture, GenerationThread
 from desktop_app.studio.job_queue import Job, JobQueue
+from desktop_app.studio.memory_outlook import MemoryOutlook
 from desktop_app.studio.model_library import ModelLibrary
 from desktop_app.studio.model_list import ModelList
 from desktop_app.studio.picture_list import PictureList
@@ -91,6 +93,7 @@ class Program(QObject):
         self.thread_ = GenerationThread(self.transport, self.saver, self)
         self.queue = JobQueue(self.thread_, lambda: self.settings.get("preview"), self)
         self.pictures = PictureList(self.saver.folder, self.background, self)
+        outlook = MemoryOutlook(self.draft, self.queue, self.settings, paths.measurements, self.background, self)
         self.window = MainWindow(
             draft=self.draft,
             queue=self.queue,
@@ -101,6 +104,7 @@ class Program(QObject):
             pictures=self.pictures,
             recipes=RecipeReader(self.background, self),
             window_state=WindowState(paths.window, self.background),
+            outlook=outlook,
             paths=paths,
             report=self.report,
         )
@@ -160,7 +164,7 @@ class Program(QObject):
             case "model_folders":
                 self.library.refresh()
                 self.queue.restart_engine()
-            case "device" | "idle_minutes":
+            case "device" | "idle_minutes" | "precision" | "offload" | "decode":
                 self.queue.restart_engine()
 
     @Slot()
@@ -192,14 +196,16 @@ class Program(QObject):
 
     def _engine_arguments(self) -> Sequence[str]:
         models = [f"--models={folder}" for folder in self._model_folders()]
-        device, idle = self.settings.get("device"), self.settings.get("idle_minutes")
-        return [*models, f"--cache={self.paths.cache}", f"--device={device}", f"--idle={idle}"]
+        options = {"idle": "idle_minutes", **{key: key for key in ("device", *WISHES)}}
+        told = [f"--{option}={self.settings.get(key)}" for option, key in options.items()]
+        return [*models, f"--cache={self.paths.cache}", *told]
 
     def _engine_here(self) -> InProcessTransport:
         def start():
             from desktop_app.engine.engine import Engine
 
-            return Engine(models=self._model_folders(), cache=self.paths.cache, device=self.settings.get("device"))
+            options = {"device": self.settings.get("device"), "wishes": Wishes.of(self.settings.get)}
+            return Engine(models=self._model_folders(), cache=self.paths.cache, **options)
 
         def serve(*arguments, **options):
             from desktop_app.engine.engine import serve

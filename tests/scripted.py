@@ -10,11 +10,13 @@ from functools import partial
 
 from desktop_app.core import events as ev
 from desktop_app.core.frames import Frames
+from desktop_app.core.machine import Machine
 from desktop_app.core.messages import Message
 from desktop_app.core.request import GenerationRequest
 from desktop_app.core.result import Result, RunRecord
 from desktop_app.studio.transport import EngineDied
 
+MACHINE = Machine("cpu", "Scripted", "float32", memory=16 << 30, free=12 << 30, ram_free=12 << 30)
 RUN = RunRecord(
     device="cpu",
     device_name="Scripted",
@@ -78,6 +80,7 @@ class ScriptedTransport:
         self.replays: list[RunRecord | None] = []
         self.sources: list[ev.Picture | None] = []
         self.warmed: list[str] = []
+        self.machine = MACHINE
         self.opened = 0
         self.gate = threading.Event()
         self.gate.set()
@@ -89,7 +92,7 @@ class ScriptedTransport:
     def open(self) -> ev.EngineReady:
         self.opened += 1
         self._alive = True
-        return ev.EngineReady(RUN)
+        return ev.EngineReady(RUN, self.machine)
 
     def run(
         self,

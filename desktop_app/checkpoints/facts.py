@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from desktop_app.checkpoints.footprint import read_footprint
 from desktop_app.checkpoints.safetensors_header import check_safetensors
 from desktop_app.checkpoints.scan import display_name
 from desktop_app.checkpoints.single_file import check_single_file, configuration, usable, weight_files
@@ -94,7 +95,8 @@ def _facts(
     motion = _fitting_motion_models(configs, folders) if family.animated else ()
     autoencoders = _fitting_autoencoders(configs, folders) if "vae" in family.controls else ()
     try:
-        return replace(_merge(path, key, configs, family_key, own, motion), autoencoders=autoencoders)
+        merged = _merge(path, key, configs, family_key, own, motion)
+        return replace(merged, autoencoders=autoencoders, footprint=read_footprint(path, configs, family.parts))
     except (AttributeError, KeyError, TypeError, ValueError, IndexError) as problem:
         raise AppError("model.facts", file=str(_own_facts(path)), reason=str(problem)) from problem
 

@@ -20,6 +20,7 @@ from desktop_app.commands.progress import Progress
 from desktop_app.core.control import StopSignal
 from desktop_app.core.errors import AppError
 from desktop_app.core.events import Cancelled, Event, Failed, Notice, Picture
+from desktop_app.core.memory_plan import Wishes
 from desktop_app.core.paths import app_paths
 from desktop_app.core.request import validate
 from desktop_app.core.settings import load_settings
@@ -44,7 +45,9 @@ def make(options: argparse.Namespace, kind: str, own: Mapping[str, Any]) -> int:
     from desktop_app.engine.engine import Engine, serve  # torch: seconds, and not needed to refuse a bad request
 
     with _interruptible() as stop:
-        engine = Engine(models=folders, cache=paths.cache, device=options.device or settings["device"])
+        wishes = Wishes.of(lambda key: getattr(options, key) or settings[key])
+        device = options.device or settings["device"]
+        engine = Engine(models=folders, cache=paths.cache, device=device, wishes=wishes)
         events = serve(engine, request.with_fixed_seed(), stop, preview=False)
         _Reporter(options, kind, target, Progress(enabled=not options.quiet, kind=kind)).follow(events)
     return 0

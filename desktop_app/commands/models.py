@@ -8,11 +8,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from desktop_app.checkpoints.forecast import weight_bytes
 from desktop_app.checkpoints.identify import identify
 from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, PARTS, Identity
 from desktop_app.commands import model_downloads, model_folders
 from desktop_app.core.errors import AppError
+from desktop_app.core.forecast import weight_bytes
 from desktop_app.core.messages import Message
 from desktop_app.studio.model_verdict import RUN_FORMATS
 
@@ -71,7 +71,7 @@ def _rows(identity: Identity) -> dict[str, str]:
         "Numbers": " in ".join(filter(None, (identity.dtype, identity.quantisation))),
         "Parameters": f"{identity.parameters:,}",
         "On disk": _gigabytes(identity.size),
-        "In memory": f"{_gigabytes(weight_bytes(identity, 'float16'))} as float16",
+        "In memory": f"{_gigabytes(weight_bytes(identity.parameters, 'float16'))} as float16",
         "Inside": _words(identity.parts),
         "Missing": _words(identity.missing),
         "Predicts": _PREDICTIONS.get(identity.prediction, ""),

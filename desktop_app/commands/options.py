@@ -11,8 +11,15 @@ from typing import Any
 
 from desktop_app.core.catalog import PROMPT_DIALECTS, SCHEDULE_TYPES, SCHEDULERS, ModelFacts
 from desktop_app.core.errors import RequestError
+from desktop_app.core.memory_plan import WISHES
 from desktop_app.core.request import VARY, GenerationRequest, default_request
 from desktop_app.core.settings import BY_KEY
+
+_MEMORY = {
+    "precision": "number format of the model; by default the one in the settings",
+    "offload": "how much of the model is on a graphics card at once; by default as in the settings",
+    "decode": "whether the finished picture is decoded at once or in tiles; by default as in the settings",
+}
 
 
 def add_common_arguments(parser: argparse.ArgumentParser, kind: str) -> None:
@@ -46,6 +53,9 @@ def add_common_arguments(parser: argparse.ArgumentParser, kind: str) -> None:
     )
     parser.add_argument("--count", type=int, default=1, metavar="N", help=f"how many {kind}s, from seeds in a row")
     parser.add_argument("--device", choices=devices, help="what computes; by default the one in the settings")
+    for wish in WISHES:
+        choices = [value for value, _ in BY_KEY[wish].choices]
+        parser.add_argument(f"--{wish}", choices=choices, help=_MEMORY[wish])
     parser.add_argument("--json", action="store_true", help=f"print one JSON line per {kind}")
     parser.add_argument("--quiet", action="store_true", help="print nothing but the file names, and errors")
 

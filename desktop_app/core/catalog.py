@@ -177,6 +177,10 @@ class Family:
     """Request fields that have an effect; the window shows no control for the others."""
     parts: tuple[str, ...] = ("text_encoder", "unet", "vae")
     """Sub-folders of a model that hold weights."""
+    large_parts: tuple[str, ...] = ("unet",)
+    """Those that run in whatever number format suits the device; the others leave float32 for float16 only."""
+    float32_parts: tuple[str, ...] = ()
+    """Those whose numbers are too large for float16."""
     told_by: tuple[str, str, object] | None = None
     """(config file, key, value) that tells its models from those of a later family with the same pipeline."""
     overflows: bool = False
@@ -198,6 +202,7 @@ class Family:
 _FLUX_SIZES = ((1024, 1024), (896, 1152), (1152, 896), (768, 1344), (1344, 768), (512, 512))
 _FLUX_CONTROLS = ("prompt", "lora", "steps", "scheduler", "size", "seed", "count", "start", "strength")
 _FLUX_PARTS = ("text_encoder", "text_encoder_2", "transformer", "vae")
+_FLUX_LARGE = ("text_encoder_2", "transformer")
 
 FAMILIES: dict[str, Family] = {
     "stable-diffusion": Family(
@@ -268,6 +273,7 @@ FAMILIES: dict[str, Family] = {
             "strength",
         ),
         parts=("text_encoder", "text_encoder_2", "unet", "vae"),
+        float32_parts=("vae",),
     ),
     "stable-video-diffusion": Family(
         label="Stable Video Diffusion",
@@ -354,6 +360,7 @@ FAMILIES: dict[str, Family] = {
         schedulers=FLOW_SCHEDULERS,
         controls=_FLUX_CONTROLS,
         parts=_FLUX_PARTS,
+        large_parts=_FLUX_LARGE,
         overflows=True,
         told_by=("transformer/config.json", "guidance_embeds", False),
     ),
@@ -375,6 +382,7 @@ FAMILIES: dict[str, Family] = {
         schedulers=FLOW_SCHEDULERS,
         controls=(*_FLUX_CONTROLS, "guidance_scale"),
         parts=_FLUX_PARTS,
+        large_parts=_FLUX_LARGE,
         overflows=True,
     ),
 }
@@ -393,6 +401,38 @@ class PreviewFactors:
 
     factors: tuple[tuple[float, float, float], ...]
     bias: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class PartSize:
+    """How large one part of a model is, in numbers."""
+
+    name: str
+    """Its sub-folder."""
+    numbers: int
+    group: int
+    """Its largest block, and what stands outside of its blocks: as much as computes together."""
+    largest: int
+    """Its largest tensor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What a model's need of memory follows from; see :mod:`desktop_app.core.forecast`."""
+
+    parts: tuple[PartSize, ...]
+    denoiser: str
+    """Name of the part that denoises."""
+    width: int
+    """Channels of the U-Net's first level, or of the transformer."""
+    patch: int
+    """Latent pixels per token of the transformer, along each side; 1 for a U-Net."""
+    vae_width: int
+    """Channels of the decoder's last level."""
+    shrink: int
+    """Pixels per latent pixel, along each side."""
+    tile: int
+    """Pixels along each side of the tiles it can be decoded in; 0 where it cannot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -438,6 +478,8 @@ class ModelFacts:
     """What it makes: "picture", "film" or both; the first is a newcomer's."""
     film: FilmFacts | None = None
     """How it makes films; None if it makes none."""
+    footprint: Footprint | None = None
+    """How large it is; None where that cannot be told from its files."""
     autoencoders: tuple[str, ...] = ()
     """Other autoencoders than its own that know its latents, by folder name."""
     motion_models: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from desktop_app.core.frames import Frames
+from desktop_app.core.machine import Machine
 from desktop_app.core.messages import Message
 from desktop_app.core.result import Result, RunRecord
 
@@ -20,6 +21,7 @@ class EngineReady:
     """The engine is up and has found its device; sent once by every engine process, outside any job."""
 
     run: RunRecord
+    machine: Machine
     notices: tuple[Message, ...] = ()
 
 

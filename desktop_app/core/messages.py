@@ -80,10 +80,14 @@ ENGLISH: dict[str, tuple[str, str]] = {
     "extend.nothing": ("There is no film to extend.", "Choose the film, or a picture, that should go on."),
     "extend.picture": ("Only a film can go on from a start picture or film.", "Choose “Film”."),
     # the library of models
-    "library.runs": ("Runs here: it needs about {need} GiB, and this machine has {have}.", ""),
+    "library.runs": ("Runs here: it needs about {need} of memory, and {have} are free.", ""),
+    "library.runs-with": (
+        "Runs here, but memory is short: with {how} it needs about {need} of the {have} that are free.",
+        "",
+    ),
     "library.runs-unknown": ("Safelight can use this model.", ""),
     "library.too-large": (
-        "Does not run here: it needs about {need} GiB, and this machine has {have}.",
+        "Does not run here: it needs about {need} of memory, and {have} are free.",
         "A smaller or quantised version may fit.",
     ),
     "library.format": (
@@ -281,6 +285,12 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "There was not enough memory on {device} for this picture.",
         "Make it smaller, make fewer at once, or close other programs.",
     ),
+    "memory.plan": ("Memory is short ({need} needed, {free} free), so it is made with {how}.", ""),
+    "memory.short": (
+        "This needs about {need} of memory, and only {free} are free.",
+        "If it does not work out, make it smaller or close other programs.",
+    ),
+    "memory.again": ("Memory ran out on {device}, so it is made once more with {how}.", ""),
     "engine.tiled": (
         "Memory was too short to decode the picture at once, so it was decoded in tiles.",
         "Seams may differ a little. A smaller picture is decoded at once.",

@@ -10,6 +10,7 @@ import platformdirs
 
 import desktop_app
 from desktop_app.core.errors import AppError
+from desktop_app.core.measurements import FILE as MEASUREMENTS
 
 APP = "Safelight"
 _PACKAGE = Path(desktop_app.__file__).parent
@@ -38,7 +39,7 @@ class AppPaths:
     data: Path
     """Settings, window state, logs, and the lock that makes the window the only one."""
     cache: Path
-    """What can be made again: preview factors, the processor's dtype probe, thumbnails."""
+    """What can be made again: preview factors, the processor's dtype probe, what runs took of memory, thumbnails."""
     pictures: Path
     """Default output folder."""
 
@@ -75,6 +76,11 @@ class AppPaths:
     def tokens(self) -> Path:
         """Tokens of sites, where the system has no keyring; for its owner alone."""
         return self.data / "tokens.json"
+
+    @property
+    def measurements(self) -> Path:
+        """What runs on this machine took of memory."""
+        return self.cache / MEASUREMENTS
 
     @property
     def log(self) -> Path:

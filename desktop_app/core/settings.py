@@ -108,6 +108,32 @@ SETTINGS: tuple[Setting, ...] = (
         "Offline",
         "Forbids every connection. Without it, only what you download or look up makes one.",
     ),
+    Setting(
+        "precision",
+        "auto",
+        "Precision",
+        "Half takes half the memory. Automatic takes what is quickest, and half where memory is short.",
+        choices=(("auto", "Automatic"), ("full", "Full (32 bits)"), ("half", "Half (16 bits)")),
+    ),
+    Setting(
+        "offload",
+        "auto",
+        "Models on the graphics card",
+        "Whole is quickest. What waits in RAM until its turn takes less of the card's memory, and more time.",
+        choices=(
+            ("auto", "Automatic"),
+            ("whole", "Whole"),
+            ("model", "One part at a time"),
+            ("group", "One block at a time"),
+        ),
+    ),
+    Setting(
+        "decode",
+        "auto",
+        "Decoding",
+        "In tiles takes much less memory for large pictures; seams may differ a little.",
+        choices=(("auto", "Automatic"), ("whole", "At once"), ("tiles", "In tiles")),
+    ),
     Setting("preview", True, "Live preview", "Show the picture while it comes out of the noise."),
     Setting(
         "idle_minutes",

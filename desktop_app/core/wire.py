@@ -14,6 +14,7 @@ from typing import IO, Any
 from desktop_app.core import events as ev
 from desktop_app.core.errors import RequestError
 from desktop_app.core.frames import Frames
+from desktop_app.core.machine import Machine
 from desktop_app.core.messages import Message
 from desktop_app.core.result import Result, RunRecord
 
@@ -74,7 +75,12 @@ def pack_event(event: ev.Event) -> tuple[dict[str, Any], bytes]:
             return {**header, **_pack_shape(event.frames)}, event.frames.data
         case ev.EngineReady():
             notices = [notice.to_json() for notice in event.notices]
-            return {"event": name, "run": event.run.to_json(), "notices": notices}, b""
+            return {
+                "event": name,
+                "run": event.run.to_json(),
+                "machine": event.machine.to_json(),
+                "notices": notices,
+            }, b""
         case ev.Notice() | ev.Failed():
             details = event.details if isinstance(event, ev.Failed) else None
             return {"event": name, "message": event.message.to_json(), "details": details}, b""
@@ -96,7 +102,8 @@ def unpack_event(header: dict[str, Any], body: bytes) -> ev.Event:
                 return ev.Picture(header["index"], frames, Result.from_json(header["result"]))
             case "EngineReady":
                 notices = tuple(Message.from_json(notice) for notice in header["notices"])
-                return ev.EngineReady(RunRecord.from_json(header["run"]), notices)
+                run, machine = RunRecord.from_json(header["run"]), Machine.from_json(header["machine"])
+                return ev.EngineReady(run, machine, notices)
             case "Notice":
                 return ev.Notice(Message.from_json(header["message"]))
             case "Failed":

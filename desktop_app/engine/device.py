@@ -24,9 +24,11 @@ import transformers  # isort: skip
 
 import desktop_app
 from desktop_app.core.files import replace_file
+from desktop_app.core.guidance_form import BATCHED
+from desktop_app.core.machine import Machine
+from desktop_app.core.memory_plan import WHOLE
 from desktop_app.core.messages import Message
 from desktop_app.core.result import RunRecord
-from desktop_app.engine.guidance import BATCHED
 
 CUDA_COMMAND = (
     'python3 -m pip install --force-reinstall "torch>=2.6,<2.14" --index-url https://download.pytorch.org/whl/cu128'
@@ -45,6 +47,13 @@ class Device:
     dtype: torch.dtype
     """Of the denoiser."""
     threads: int
+    offload: str = WHOLE
+    """What of a model is on it at once; see :mod:`desktop_app.core.memory_plan`."""
+
+    @property
+    def storage(self) -> torch.device:
+        """Where weights are kept."""
+        return self.torch_device if self.offload == WHOLE else torch.device("cpu")
 
     def record(self, guidance_form: str = BATCHED) -> RunRecord:
         """This device for the recipe of a picture."""
@@ -181,12 +190,17 @@ def give_memory_back() -> None:
         torch.cuda.empty_cache()
     if torch.backends.mps.is_available():
         torch.mps.empty_cache()
+    trim()
+
+
+def trim() -> None:
+    """Have the C library return what was freed to the system, where it can be told to (glibc)."""
     if sys.platform == "linux":
         import ctypes
 
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc only
-        if trim is not None:
-            trim(0)
+        malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if malloc_trim is not None:
+            malloc_trim(0)
 
 
 def free_memory(device: torch.device) -> int:
@@ -194,6 +208,21 @@ def free_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     return psutil.virtual_memory().available
+
+
+def machine_of(device: Device, held: int) -> Machine:
+    """``device`` as the forecast sees it; ``held`` bytes on it are of models that can be put away."""
+    ram = psutil.virtual_memory()
+    own = device.torch_device.type == "cuda"
+    free = free_memory(device.torch_device) + held
+    return Machine(
+        kind=device.torch_device.type,
+        name=device.name,
+        dtype=str(device.dtype).removeprefix("torch."),
+        memory=torch.cuda.get_device_properties(device.torch_device).total_memory if own else ram.total,
+        free=free,
+        ram_free=ram.available if own else free,
+    )
 
 
 def ran_out_of_memory(problem: BaseException) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import time
 import traceback
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -14,66 +14,93 @@ import desktop_app.engine.offline  # noqa: F401  (before torch and diffusers)
 
 import torch  # isort: skip
 
-from desktop_app.checkpoints.facts import (
-    autoencoder_folder,
-    motion_model_folder,
-    read_model_facts,
-    weights_of,
-)
+from desktop_app.checkpoints.facts import read_model_facts, weights_of
 from desktop_app.checkpoints.finding import resolve_model
 from desktop_app.core.catalog import FAMILIES, ModelFacts
 from desktop_app.core.control import StopSignal
 from desktop_app.core.errors import AppError
 from desktop_app.core.events import Cancelled, Decoding, Encoding, EngineReady, Event, Failed, Finished, Notice, Picture
+from desktop_app.core.forecast import Forecast, latent_pixels
+from desktop_app.core.guidance_form import NONE, usual_form
+from desktop_app.core.machine import Machine
+from desktop_app.core.measurements import FILE as MEASUREMENTS
+from desktop_app.core.measurements import Measurement, add_measurements, read_measurements
+from desktop_app.core.memory_plan import MEASURES, NO_WISHES, Plan, Wishes
 from desktop_app.core.messages import Message
-from desktop_app.core.request import GenerationRequest, validate
+from desktop_app.core.planning import Chosen, changed, choose, next_measure
+from desktop_app.core.request import GenerationRequest, default_request, validate
 from desktop_app.core.result import RunRecord
-from desktop_app.engine import guidance
 from desktop_app.engine.chunks import in_chunks
-from desktop_app.engine.device import Device, device_of_kind, find_device, is_available, ran_out_of_memory
+from desktop_app.engine.device import Device, device_of_kind, find_device, is_available, machine_of, ran_out_of_memory
 from desktop_app.engine.enlarger import enlarge
 from desktop_app.engine.families.flux import Flux
-from desktop_app.engine.families.stable_diffusion import StableDiffusion
 from desktop_app.engine.interrupt import Interrupted, check, interruptible
 from desktop_app.engine.job import ENLARGE_CHUNK, Job, frames_seen, make_picture
 from desktop_app.engine.learned import learned_in_texts
 from desktop_app.engine.lora import Worn, find_wanted, fit, worn
+from desktop_app.engine.memory_watch import MemoryWatch, measurements, worth_watching
 from desktop_app.engine.model import Model
 from desktop_app.engine.parts.latent_diffusion import LatentDiffusion
 from desktop_app.engine.preview import Previewer, fitted_factors
 from desktop_app.engine.script import read_script
 from desktop_app.engine.shelf import Shelf
-from desktop_app.engine.start import as_frames, as_pixels, read_start
+from desktop_app.engine.start import Start, as_frames, as_pixels, read_start
 from desktop_app.prompt.reading import Reading, read_request
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """One call of :meth:`Engine.generate`."""
+
+    request: GenerationRequest
+    facts: ModelFacts
+    reading: Reading
+    loras: Mapping[Path, Mapping[str, float]]
+    """Files, and how strongly each part is to wear them."""
+    start: Start | None
+    stop: StopSignal
+    preview: bool
+    replay: RunRecord | None
+
+    @property
+    def seen(self) -> GenerationRequest:
+        """The request with as many frames as the model sees."""
+        return replace(self.request, frames=frames_seen(self.request, self.start))
+
+
 class Engine:
     """Makes pictures with the models found in ``models``, folders that hold model folders.
 
-    ``cache`` is a folder for what can be made again; ``device`` is "auto", "cuda", "mps" or "cpu". Creating an engine
-    loads nothing. One job at a time.
+    ``cache`` is a folder for what can be made again; ``device`` is "auto", "cuda", "mps" or "cpu"; ``wishes`` overrule
+    what is planned about memory. Creating an engine loads nothing. One job at a time.
     """
 
-    def __init__(self, *, models: Sequence[Path], cache: Path, device: str = "auto") -> None:
+    def __init__(
+        self, *, models: Sequence[Path], cache: Path, device: str = "auto", wishes: Wishes = NO_WISHES
+    ) -> None:
         self._folders = tuple(models)
         self._cache = cache
         self._wish = device
+        self._wishes = wishes
         self._found: tuple[Device, tuple[Message, ...]] | None = None
-        self.shelf = Shelf()
+        self.shelf = Shelf(self._folders)
 
     def ready(self) -> EngineReady:
         """Find device, number format and threads. On a CPU that was never probed this takes a fraction of a second."""
         if self._found is None:
             self._found = find_device(self._wish, self._cache)
         device, found = self._found
-        return EngineReady(device.record(), found)
+        return EngineReady(device.record(), machine_of(device, self.shelf.held(device.torch_device)), found)
 
     def warm(self, model: str) -> None:
         """Load ``model`` ahead of time. Raises ``AppError``."""
         facts = read_model_facts(resolve_model(model, self._folders), self._folders)
-        for _ in self.shelf.model(facts, self._device(facts, None), lambda: None):
+        device = self._device(facts, None)
+        machine = machine_of(device, self.shelf.held(device.torch_device))
+        chosen = choose(default_request(facts), facts, machine, self._wishes, self._measured())
+        for _ in self.shelf.model(facts, _as_planned(device, chosen.plan), lambda: None, chosen.need):
             pass
 
     def release(self) -> None:
@@ -103,7 +130,12 @@ class Engine:
         device = self._device(facts, replay)
         try:
             if source is None:
-                yield from self._pictures(request.with_fixed_seed(), facts, device, stop, preview, replay)
+                request = request.with_fixed_seed()
+                reading = read_request(request, facts)
+                loras = find_wanted(reading.loras, facts, self._folders)
+                start = read_start(request, _known_from(facts)) if request.start else None
+                wanted = _Wanted(request, facts, reading, loras, start, stop, preview, replay)
+                yield from self._pictures(wanted, device)
             else:
                 yield from self._enlarged(request, source, facts, device, stop)
             yield Finished(time.monotonic() - started)
@@ -135,40 +167,64 @@ class Engine:
             torch.set_num_threads(device.threads)
         return device
 
-    def _pictures(
-        self,
-        request: GenerationRequest,
-        facts: ModelFacts,
-        device: Device,
-        stop: StopSignal,
-        preview: bool,
-        replay: RunRecord | None,
+    def _pictures(self, wanted: _Wanted, device: Device) -> Iterator[Event]:
+        """Planned, made, and where memory runs out made once more with the next measure against that."""
+        machine = machine_of(device, self.shelf.held(device.torch_device))
+        chosen = self._chosen(wanted, device, machine)
+        if message := chosen.message(machine):
+            yield Notice(message)
+        done = 0
+        try:
+            for event in self._attempt(wanted, device, chosen.plan, chosen.need):
+                done += isinstance(event, Picture)
+                yield event
+            return
+        except (MemoryError, RuntimeError) as problem:
+            measure = next_measure(wanted.seen, wanted.facts, machine, self._wishes, chosen.plan)
+            if wanted.replay or not measure or not ran_out_of_memory(problem):
+                raise
+        self.release()  # once the error, which holds on to the tensors, is gone
+        yield Notice(Message("memory.again", {"device": device.name, "how": MEASURES[measure][0]}))
+        yield from self._attempt(wanted, device, changed(chosen.plan, [measure]), None, first=done)
+
+    def _chosen(self, wanted: _Wanted, device: Device, machine: Machine) -> Chosen:
+        fixed = _repeated(wanted, machine, str(device.dtype).removeprefix("torch.")) if wanted.replay else None
+        return choose(wanted.seen, wanted.facts, machine, self._wishes, self._measured(), fixed=fixed)
+
+    def _measured(self) -> tuple[Measurement, ...]:
+        return read_measurements(self._cache / MEASUREMENTS)
+
+    def _attempt(
+        self, wanted: _Wanted, device: Device, plan: Plan, need: Forecast | None, first: int = 0
     ) -> Iterator[Event]:
-        reading = read_request(request, facts)
-        wanted = find_wanted(reading.loras, facts, self._folders)
-        start = read_start(request, _known_from(facts)) if request.start else None
-        model = yield from self._model(request, facts, device, stop)
+        """The pictures from number ``first`` on, as planned."""
+        request, facts, stop = wanted.request, wanted.facts, wanted.stop
+        device = _as_planned(device, plan)
+        model = yield from self.shelf.model_for(request, facts, device, lambda: check(stop), need)
         enlarger = (yield from self.shelf.enlarger(facts, device, lambda: check(stop))) if request.enlarge > 1 else None
-        run = device.record(_guidance_form(request, frames_seen(request, start), facts, model, replay))
-        run = replace(run, tiled=replay is not None and replay.tiled)
-        loras = self._loras(wanted, facts, model, stop)
-        learned = self._learned(reading, model)
-        script = read_script(reading, model, run.guidance_form)
-        if replay is not None and (differs := _differences(replay, run)):
+        run = replace(device.record(plan.form), tiled=plan.tiled)
+        loras = self._loras(wanted.loras, facts, model, stop)
+        learned = self._learned(wanted.reading, model)
+        script = read_script(wanted.reading, model, plan.form)
+        if wanted.replay is not None and (differs := _differences(wanted.replay, run)):
             yield Notice(Message("reproduce.differs", differs))
         from_loras = (notice for lora in loras for notice in lora.notices)
-        for message in (*script.notices, *learned, *(start.notices if start else ()), *from_loras):
+        of_start = wanted.start.notices if wanted.start else ()
+        for message in (*script.notices, *learned, *of_start, *from_loras):
             yield Notice(message)
         yield Encoding()
+        watch = MemoryWatch(device.torch_device, worth_watching(wanted.seen, facts, plan))
         with interruptible((*model.modules, *([enlarger] if enlarger else [])), stop), worn(loras):
             told, changes = script.encode(model)
-            previewer = self._previewer(facts, model) if preview else None
-            job = Job(request, facts, model, told, run, previewer, enlarger, start, stop, changes)
-            for index in range(request.count):
+            previewer = self._previewer(facts, model) if wanted.preview else None
+            job = Job(request, facts, model, told, run, previewer, enlarger, wanted.start, stop, watch, changes)
+            for index in range(first, request.count):
                 check(stop)
                 yield from make_picture(job, index)
                 if stop.kept:
                     break
+        took = measurements(watch.took, wanted.seen, facts, plan, device.name)
+        add_measurements(self._cache / MEASUREMENTS, took)
 
     def _loras(
         self, wanted: Mapping[Path, Mapping[str, float]], facts: ModelFacts, model: Model, stop: StopSignal
@@ -187,29 +243,6 @@ class Engine:
         learned = learned_in_texts(reading, model.text.widths, self._folders)
         model.text.learn(learned.vectors)
         return learned.notices
-
-    def _model(
-        self, request: GenerationRequest, facts: ModelFacts, device: Device, stop: StopSignal
-    ) -> Generator[Event, None, Model]:
-        """The model that makes ``request``, with the autoencoder it names."""
-        model = yield from self._animated(request, facts, device, stop)
-        if not request.vae or not isinstance(model, LatentDiffusion):
-            return model
-        folder = autoencoder_folder(facts, request.vae, self._folders)
-        autoencoder = yield from self.shelf.autoencoder(folder, device, lambda: check(stop))
-        return replace(model, autoencoder=autoencoder)
-
-    def _animated(
-        self, request: GenerationRequest, facts: ModelFacts, device: Device, stop: StopSignal
-    ) -> Generator[Event, None, Model]:
-        """The model as it is: for a film of a picture model, with its motion adapter."""
-        model = yield from self.shelf.model(facts, device, lambda: check(stop))
-        if not (request.is_film and facts.motion_models and facts.film):
-            return model
-        assert isinstance(model, StableDiffusion)  # adapters are found for this family alone
-        folder = motion_model_folder(facts, request.motion_model, self._folders)
-        film = facts.film.with_another_adapter() if request.motion_model else facts.film
-        return (yield from self.shelf.motion(model, folder, film, lambda: check(stop)))
 
     def _enlarged(
         self, request: GenerationRequest, source: Picture, facts: ModelFacts, device: Device, stop: StopSignal
@@ -238,15 +271,22 @@ def _known_from(facts: ModelFacts) -> int:
     return facts.film.window if facts.film is not None and not facts.film.needs_start else 1
 
 
-def _guidance_form(
-    request: GenerationRequest, frames: int, facts: ModelFacts, model: Model, replay: RunRecord | None
-) -> str:
-    if replay is not None and (replay.guidance_form == guidance.NONE) == (request.guidance_scale == 1):
-        return replay.guidance_form
-    pixels = (request.width // model.latent_shrink) * (request.height // model.latent_shrink)
-    if request.is_film and facts.film is not None:
-        pixels *= min(frames, model.window(facts.film.window) or frames)
-    return guidance.choose_form(model.device.torch_device, request.guidance_scale, pixels)
+def _as_planned(device: Device, plan: Plan) -> Device:
+    return replace(device, dtype=_DTYPES[plan.dtype], offload=plan.offload)
+
+
+def _repeated(wanted: _Wanted, machine: Machine, dtype: str) -> Plan:
+    """The plan of the run that is repeated, as far as it fits the request and this machine; ``dtype`` is the device's.
+
+    A form of guidance that is not the request's own comes from a recipe that somebody changed.
+    """
+    assert wanted.replay is not None
+    request, replay = wanted.request, wanted.replay
+    pixels = latent_pixels(wanted.seen, wanted.facts, wanted.seen.frames)
+    form = usual_form(machine.kind, machine.memory, request.guidance_scale, pixels)
+    if (replay.guidance_form == NONE) == (request.guidance_scale == 1):
+        form = replay.guidance_form
+    return Plan(dtype, form, replay.tiled)
 
 
 def _differences(then: RunRecord, now: RunRecord) -> dict[str, str] | None:

@@ -8,16 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from desktop_app.core.guidance_form import NONE, TWO_PASS
+
 Evaluate = Callable[..., Tensor]
 """(model input, timestep, text embeddings, what else it is told …) -> prediction, all with the same batch size."""
 Predict = Callable[[Tensor, Tensor], Tensor]
 """(model input, timestep) -> guided prediction."""
-
-BATCHED, TWO_PASS, NONE = "batched", "two-pass", "none"
-BATCHED_UP_TO = 64 * 64
-"""Latent pixels (512 × 512 px) up to which a processor evaluates both halves in one batch."""
-MEMORY_PER_LATENT = 512 * 1024
-"""Bytes of a GPU's memory, per latent pixel, for which one batch is taken: 2 GiB at 512 × 512 px."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +25,6 @@ class Conditioning:
 
     positive: Tensor
     negative: Tensor | None
-
-
-def choose_form(device: torch.device, guidance_scale: float, latent_pixels: int) -> str:
-    """How to run guidance on ``device``: "batched", "two-pass", or "none" at guidance 1.
-
-    One batch is quicker: a little for large pictures, 1.7 times for those of 16 × 16 latent pixels. Two passes take
-    half the memory for activations, which counts for large pictures. The choice depends on nothing that changes from
-    run to run, because the two forms round differently.
-    """
-    if guidance_scale == 1:
-        return NONE
-    if device.type == "cuda":
-        memory = torch.cuda.get_device_properties(device).total_memory
-        return BATCHED if memory > latent_pixels * MEMORY_PER_LATENT else TWO_PASS
-    return BATCHED if latent_pixels <= BATCHED_UP_TO else TWO_PASS
 
 
 def guided(evaluate: Evaluate, conditioning: Conditioning, scale: float, form: str, *more: Conditioning) -> Predict:

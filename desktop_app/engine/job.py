@@ -14,6 +14,7 @@ from torch import Tensor
 from desktop_app.core.catalog import ModelFacts
 from desktop_app.core.control import StopSignal
 from desktop_app.core.events import Decoding, Denoising, Event, Notice, Picture
+from desktop_app.core.forecast import DECODING, DENOISING
 from desktop_app.core.messages import Message
 from desktop_app.core.request import EXTEND, GenerationRequest
 from desktop_app.core.result import Result, RunRecord
@@ -23,6 +24,7 @@ from desktop_app.engine.device import give_memory_back, ran_out_of_memory
 from desktop_app.engine.enlarger import Enlarger, enlarge
 from desktop_app.engine.guidance import Predict
 from desktop_app.engine.interrupt import check
+from desktop_app.engine.memory_watch import MemoryWatch
 from desktop_app.engine.model import Model
 from desktop_app.engine.preview import Previewer
 from desktop_app.engine.schedulers import build_scheduler
@@ -46,6 +48,7 @@ class Job:
     enlarger: Enlarger | None
     start: Start | None
     stop: StopSignal
+    watch: MemoryWatch
     changes: tuple[tuple[int, Any], ...] = ()
     """(steps taken, conditioning) wherever the prompt changes on the way."""
 
@@ -78,11 +81,23 @@ def make_picture(job: Job, index: int) -> Iterator[Event]:
 
     An extended film is the whole start film, fitted to the request's size, and after it the new frames.
     """
-    request, stop = job.request.single(index), job.stop
+    request = job.request.single(index)
+    started = time.monotonic()
+    with job.watch.during(DENOISING):
+        latents, step = yield from _denoised(job, index, request)
+    yield Decoding(index)
+    with job.watch.during(DECODING):
+        decoded, run = yield from _decoded(job, latents)
+    pixels = _finish(job, decoded)
+    result = Result(request=request, run=run, seconds=round(time.monotonic() - started, 3), steps_done=step)
+    yield Picture(index, as_frames(pixels), result)
+
+
+def _denoised(job: Job, index: int, request: GenerationRequest) -> Generator[Event, None, tuple[Tensor, int]]:
+    """The latents of picture ``index``, which ``request`` alone makes, and the steps that were taken for them."""
     config = job.model.scheduler_config
     scheduler = build_scheduler(request.scheduler, request.schedule_type, config, request.steps, job.facts.name)
     generator = torch.Generator().manual_seed(request.seed)  # on the CPU: the same noise on every device
-    started = time.monotonic()
     setting = _set_up(job, request, generator)
     step = 0 if setting.start is None else skipped_steps(scheduler, request.steps, request.strength)
     latents = setting.noise if setting.start is None else setting.start
@@ -98,8 +113,8 @@ def make_picture(job: Job, index: int) -> Iterator[Event]:
         strength=request.strength,
         known=setting.known,
     ):
-        check(stop)
-        keeping = stop.kept and state.step < request.steps
+        check(job.stop)
+        keeping = job.stop.kept and state.step < request.steps
         latents = state.estimate if keeping else state.latents
         _require_finite(latents)
         if state.step > step:
@@ -109,11 +124,7 @@ def make_picture(job: Job, index: int) -> Iterator[Event]:
             yield Denoising(index, job.request.count, step, request.steps, preview)
         if keeping:
             break
-    yield Decoding(index)
-    decoded, run = yield from _decoded(job, latents)
-    pixels = _finish(job, decoded)
-    result = Result(request=request, run=run, seconds=round(time.monotonic() - started, 3), steps_done=step)
-    yield Picture(index, as_frames(pixels), result)
+    return latents, step
 
 
 def frames_seen(request: GenerationRequest, start: Start | None) -> int:

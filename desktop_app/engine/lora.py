@@ -51,7 +51,10 @@ class Change:
         return self.down.shape[1] == weight.shape[1] and self.up.shape[0] == weight.shape[0]
 
     def on(self, layer: nn.Module) -> Change:
-        """Itself on the device of ``layer`` and in its form: a 1 × 1 convolution and a linear layer are the same."""
+        """Itself in the number format and form of ``layer``: a 1 × 1 convolution and a linear layer are the same.
+
+        It stays on the device that it was read onto, where the layer computes, though its weights may wait elsewhere.
+        """
         weight: Any = layer.weight
 
         def moved(factor: Tensor) -> Tensor:
@@ -59,9 +62,9 @@ class Change:
                 factor = factor.flatten(1)
             elif factor.dim() == 2:
                 factor = factor[..., None, None]
-            return factor.to(weight.device, weight.dtype)
+            return factor.to(weight.dtype)
 
-        mid = None if self.mid is None else self.mid.to(weight.device, weight.dtype)
+        mid = None if self.mid is None else self.mid.to(weight.dtype)
         return replace(self, down=moved(self.down), up=moved(self.up), mid=mid)
 
     def added(self, layer: nn.Module, x: Tensor) -> Tensor:

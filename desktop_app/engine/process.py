@@ -17,6 +17,7 @@ import queue
 import signal
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,6 +25,7 @@ from desktop_app.core import network
 from desktop_app.core.control import StopSignal
 from desktop_app.core.errors import AppError
 from desktop_app.core.events import Event, Failed, Picture
+from desktop_app.core.memory_plan import AUTO, WISHES, Wishes
 from desktop_app.core.request import GenerationRequest
 from desktop_app.core.result import RunRecord
 from desktop_app.core.wire import WireError, pack_event, read_message, unpack_event, write_message
@@ -63,7 +65,8 @@ def main() -> None:
 
     from desktop_app.engine.engine import Engine  # seconds of imports, while stops and the end are already heard
 
-    engine = Engine(models=options.models, cache=options.cache, device=options.device)
+    wishes = Wishes.of(partial(getattr, options))
+    engine = Engine(models=options.models, cache=options.cache, device=options.device, wishes=wishes)
     _send(outbox, None, engine.ready())
     while True:
         try:
@@ -79,6 +82,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--models", type=Path, action="append", required=True, help="folder of model folders")
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--device", default="auto")
+    for wish in WISHES:
+        parser.add_argument(f"--{wish}", default=AUTO)
     parser.add_argument("--idle", type=float, default=10, help="minutes until unused models leave memory; 0: never")
     return parser.parse_args()
 

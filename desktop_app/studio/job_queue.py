@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from desktop_app.core import events as ev
 from desktop_app.core.frames import Frames
+from desktop_app.core.machine import Machine
 from desktop_app.core.messages import Message
 from desktop_app.core.request import GenerationRequest
 from desktop_app.core.result import RunRecord
@@ -95,6 +96,7 @@ class JobQueue(QObject):
         self._waiting: list[Job] = []
         self.engine_state = "starting"
         self.engine_run: RunRecord | None = None
+        self.machine: Machine | None = None
         self._deadline = QTimer(self, singleShot=True, interval=CANCEL_WITHIN_MS)
         self._deadline.timeout.connect(self._cancel_took_too_long)
         thread.engine_starting.connect(self._engine_starting)
@@ -189,23 +191,24 @@ class JobQueue(QObject):
 
     @Slot()
     def _engine_starting(self) -> None:
-        self._set_engine("starting", None)
+        self._set_engine("starting")
 
     @Slot(object)
     def _engine_ready(self, ready: ev.EngineReady) -> None:
-        self._set_engine("ready", ready.run)
+        self._set_engine("ready", ready)
         for message in ready.notices:
             self.notice.emit(message)
         self._start_next()
 
     @Slot(object)
     def _engine_stopped(self, message: Message) -> None:
-        self._set_engine("stopped", None)
+        self._set_engine("stopped")
         self.notice.emit(message)
         self._start_next()
 
-    def _set_engine(self, state: str, run: RunRecord | None) -> None:
-        self.engine_state, self.engine_run = state, run
+    def _set_engine(self, state: str, ready: ev.EngineReady | None = None) -> None:
+        self.engine_state = state
+        self.engine_run, self.machine = (ready.run, ready.machine) if ready else (None, None)
         self.engine_changed.emit()
 
     @Slot(int, int, object)

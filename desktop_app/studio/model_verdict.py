@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-from desktop_app.checkpoints.forecast import weight_bytes
 from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, PARTS, UNKNOWN, Identity
 from desktop_app.checkpoints.loras import LORA, lora_name
 from desktop_app.checkpoints.single_file import PARTS as SINGLE_FILES
 from desktop_app.checkpoints.single_file import unfit
+from desktop_app.core.forecast import gigabytes
+from desktop_app.core.machine import Machine
+from desktop_app.core.memory_plan import MEASURES
 from desktop_app.core.messages import Message
+from desktop_app.core.planning import Chosen
 
-GIB = 1024**3
-_BESIDE = 1.3
-"""How much more than the weights a run takes at least: what the layers compute."""
 RUN_FORMATS = ("safetensors",)
 """Formats of files that the engine reads."""
 
 
-def verdict(identity: Identity, usable: bool, memory: int) -> tuple[bool, Message]:
+def verdict(identity: Identity, usable: bool, chosen: Chosen | None, machine: Machine | None) -> tuple[bool, Message]:
     """Whether the model can make pictures or films here, or change them as a LoRA, and the reason.
 
-    ``usable`` says whether the program offers it as a model; ``memory`` is this machine's in bytes.
+    ``usable`` says whether the program offers it as a model; ``chosen`` is how its first run would go on ``machine``.
     """
     if identity.problem:
         return False, identity.problem
     if usable:
-        need = weight_bytes(identity, "float16") / GIB * _BESIDE
-        values = {"need": f"{need:.1f}", "have": f"{memory / GIB:.1f}"}
-        if need * GIB > memory:
-            return False, Message("library.too-large", values)
-        return True, Message("library.runs", values) if identity.parameters else Message("library.runs-unknown", {})
+        return _fits(chosen, machine)
     if identity.kind == UNKNOWN:
         return False, Message("library.unknown", {})
     if identity.format not in RUN_FORMATS:
@@ -42,3 +38,15 @@ def verdict(identity: Identity, usable: bool, memory: int) -> tuple[bool, Messag
     if identity.architecture in SINGLE_FILES and (reason := unfit(identity)):
         return False, Message("model.unfit", {"file": identity.path.name, "reason": reason})
     return False, Message("library.no-family", {"architecture": ARCHITECTURES[identity.architecture]})
+
+
+def _fits(chosen: Chosen | None, machine: Machine | None) -> tuple[bool, Message]:
+    if chosen is None or chosen.need is None or machine is None:
+        return True, Message("library.runs-unknown", {})
+    need, have = gigabytes(chosen.need.total), gigabytes(machine.free)
+    if not chosen.fits:
+        return False, Message("library.too-large", {"need": need, "have": have})
+    how = ", ".join(MEASURES[measure][0] for measure in chosen.measures)
+    if how:
+        return True, Message("library.runs-with", {"need": need, "have": have, "how": how})
+    return True, Message("library.runs", {"need": need, "have": have})

@@ -16,7 +16,7 @@ class GenerateButton(QPushButton):
         super().__init__(parent)
         self.setProperty("role", "accent")
         self._waiting = 0
-        self._problem = ""
+        self._problem = self._need = ""
         self.set_film(False)
 
     def set_film(self, film: bool) -> None:
@@ -34,8 +34,13 @@ class GenerateButton(QPushButton):
             usual = self.tr("Make the film, after those that wait (Ctrl+Enter; Ctrl+Shift+Enter puts it first).")
         else:
             usual = self.tr("Make the picture, after those that wait (Ctrl+Enter; Ctrl+Shift+Enter puts it first).")
-        self.setToolTip(problem or usual)
+        self.setToolTip(problem or " ".join(filter(None, (usual, self._need))))
         self.setAccessibleDescription(self.toolTip())
+
+    def set_need(self, need: str) -> None:
+        """What the run will need of memory, as a sentence; empty when that is not known."""
+        self._need = need
+        self.set_problem(self._problem)
 
     def set_waiting(self, count: int) -> None:
         """How many jobs wait behind the running one."""

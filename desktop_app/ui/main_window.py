@@ -32,6 +32,7 @@ from desktop_app.studio.background import Background
 from desktop_app.studio.downloads import Downloads
 from desktop_app.studio.draft import Draft
 from desktop_app.studio.job_queue import JobQueue
+from desktop_app.studio.memory_outlook import MemoryOutlook
 from desktop_app.studio.model_library import ModelLibrary
 from desktop_app.studio.model_list import ModelList
 from desktop_app.studio.picture_list import PictureList
@@ -81,6 +82,7 @@ class MainWindow(QMainWindow):
         pictures: PictureList,
         recipes: RecipeReader,
         window_state: WindowState,
+        outlook: MemoryOutlook,
         paths: AppPaths,
         report: Callable[[], str],
     ) -> None:
@@ -90,6 +92,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self.draft, self.queue, self.settings, self.pictures = draft, queue, settings, pictures
         self._library, self._downloads, self._models = library, downloads, models
+        self.outlook = outlook
         self._paths, self._report = paths, report
         self._may_close = False
         self.setWindowTitle("Safelight")
@@ -142,7 +145,7 @@ class MainWindow(QMainWindow):
         self.side = SidePanel(self.queue, self.viewer, self.pictures)
         self.rail = Rail()
         self.models_workspace = ModelsWorkspace(
-            self._library, self.settings, self._downloads, self.thumbnails, self._models.at
+            self._library, self.settings, self._downloads, self.thumbnails, self._models.at, self.outlook
         )
 
     def _lay_out(self) -> None:
@@ -240,6 +243,7 @@ class MainWindow(QMainWindow):
         self.draft.changed.connect(lambda name: name == "kind" and self._facts_changed())
         queue.changed.connect(self._queue_changed)
         queue.engine_changed.connect(self.status.refresh)
+        self.outlook.changed.connect(self._show_memory)
         queue.progressed.connect(self.status.refresh)
         viewer.changed.connect(self._show_viewer)
         self.background.failed.connect(self.show_error)
@@ -332,6 +336,12 @@ class MainWindow(QMainWindow):
                     self.viewer.follow(None)
             case _:
                 self.actions_by_id[id].trigger()
+
+    @Slot()
+    def _show_memory(self) -> None:
+        message, need = self.outlook.told()
+        said = " ".join(translated(message)).strip() if message else ""
+        self.prompt_panel.show_memory(said, need, fits=message is None or message.id == "memory.plan")
 
     @Slot()
     def _queue_changed(self) -> None:

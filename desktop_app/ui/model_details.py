@@ -8,11 +8,11 @@ from PySide6.QtCore import QLocale, QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QPainter, QPainterPath, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
-from desktop_app.checkpoints.forecast import weight_bytes
 from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, PARTS, UNKNOWN
 from desktop_app.checkpoints.loras import LORA
+from desktop_app.core.forecast import gigabytes, weight_bytes
+from desktop_app.core.messages import Message
 from desktop_app.studio.model_library import LibraryItem
-from desktop_app.studio.model_verdict import GIB, verdict
 from desktop_app.ui import theme
 from desktop_app.ui.model_cards import told_of_this_file
 from desktop_app.ui.picture_actions import show_in_folder
@@ -49,16 +49,14 @@ class ModelDetails(QFrame):
         self.copy.clicked.connect(self._copy_path)
         self._lay_out()
 
-    def show_item(self, item: LibraryItem | None, *, usable: bool) -> None:
-        """Tell of ``item``; ``usable`` says whether the program offers it as a model."""
+    def show_item(self, item: LibraryItem | None, verdict: tuple[bool, Message] | None, *, usable: bool) -> None:
+        """Tell of ``item``, and whether it runs here; ``usable`` says whether the program offers it as a model."""
         self._item = item
         self.setVisible(item is not None)
-        if item is None:
+        if item is None or verdict is None:
             return
-        import psutil  # not needed before somebody looks at a model
-
         self.title.setText(item.name)
-        runs, message = verdict(item.identity, usable, psutil.virtual_memory().total)
+        runs, message = verdict
         problem = item.identity.problem
         self.verdict.setText(" ".join(filter(None, told_of_this_file(problem) if problem else translated(message))))
         theme.set_role(self.verdict, "" if runs else "hint" if problem or usable else "muted")
@@ -105,8 +103,8 @@ class ModelDetails(QFrame):
     def _in_memory(self, item: LibraryItem) -> str:
         if not item.identity.parameters:
             return ""
-        half, full = (weight_bytes(item.identity, dtype) / GIB for dtype in ("float16", "float32"))
-        return self.tr("about {half} GiB, {full} GiB in full precision").format(half=f"{half:.1f}", full=f"{full:.1f}")
+        half, full = (gigabytes(weight_bytes(item.identity.parameters, dtype)) for dtype in ("float16", "float32"))
+        return self.tr("about {half}, {full} in full precision").format(half=half, full=full)
 
     def _lay_out(self) -> None:
         page = QWidget()

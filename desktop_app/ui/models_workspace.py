@@ -27,7 +27,9 @@ from desktop_app.checkpoints.scan import comfy_folders
 from desktop_app.core.catalog import ModelFacts
 from desktop_app.core.messages import Message
 from desktop_app.studio.downloads import Downloads
+from desktop_app.studio.memory_outlook import MemoryOutlook
 from desktop_app.studio.model_library import LibraryItem, ModelLibrary
+from desktop_app.studio.model_verdict import verdict
 from desktop_app.studio.settings_store import SettingsStore
 from desktop_app.ui import theme
 from desktop_app.ui.connections import Connections
@@ -68,13 +70,16 @@ class ModelsWorkspace(QWidget):
         downloads: Downloads,
         thumbnails: Thumbnails,
         usable: Callable[[Path], ModelFacts | None],
+        outlook: MemoryOutlook,
         parent: QWidget | None = None,
     ) -> None:
         """``usable`` gives the facts of the model at a path, if the program offers it."""
         super().__init__(parent)
         self._library, self._settings, self._thumbnails, self._usable = library, settings, thumbnails, usable
         self._downloads = downloads
+        self._outlook = outlook
         self._chosen: Path | None = None
+        self._item: LibraryItem | None = None
         self.setAcceptDrops(True)
         self._make_parts()
         self._lay_out()
@@ -164,6 +169,7 @@ class ModelsWorkspace(QWidget):
             button.clicked.connect(self.open_download)
         self.download_panel.show_wanted.connect(self._show_model)
         self.rescan.clicked.connect(self._library.refresh)
+        self._outlook.changed.connect(self._judge)
         self._library.scanned.connect(self._show_library)
         self._library.modelReset.connect(self._keep_chosen)
         self.list.selectionModel().selectionChanged.connect(self._choose)
@@ -222,9 +228,19 @@ class ModelsWorkspace(QWidget):
     def _show_item(self, item: LibraryItem | None) -> None:
         if item is not None:
             self._chosen = item.identity.path
-        self.details.show_item(item, usable=item is not None and self._usable(item.identity.path) is not None)
+        self._item = item
+        self._judge()
         self._show_preview(item)
         self._fold()
+
+    @Slot()
+    def _judge(self) -> None:
+        """Tell of the chosen model, and how it would run here as things stand."""
+        item = self._item
+        facts = self._usable(item.identity.path) if item else None
+        chosen = self._outlook.of_model(facts) if facts else None
+        said = verdict(item.identity, facts is not None, chosen, self._outlook.machine) if item else None
+        self.details.show_item(item, said, usable=facts is not None)
 
     def _show_preview(self, item: LibraryItem | None) -> None:
         preview = item.notes.preview if item else None

@@ -73,6 +73,8 @@ class PromptPanel(QFrame):
         self.film = FilmControls(draft)
         self.start = StartPicture(draft, background, start_folder)
         self._make_advanced()
+        self.memory = label("", "hint", wrap=True)
+        self.memory.hide()
         self.button = GenerateButton()
         self._lay_out()
         self._connect()
@@ -182,6 +184,7 @@ class PromptPanel(QFrame):
         foot.setProperty("role", "foot")
         foot_row = QVBoxLayout(foot)
         foot_row.setContentsMargins(theme.L, theme.M, theme.L, theme.M)
+        foot_row.addWidget(self.memory)
         foot_row.addWidget(self.button)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
@@ -358,6 +361,13 @@ class PromptPanel(QFrame):
     def _show_problem(self) -> None:
         problem = self._draft.problem()
         self.button.set_problem(" ".join(translated(problem)).strip() if problem else "")
+
+    def show_memory(self, said: str, need: str, *, fits: bool) -> None:
+        """What is to be said about memory before the run, and how much it needs; "" where nothing is."""
+        theme.set_role(self.memory, "muted" if fits else "hint")
+        self.memory.setText(said)
+        self.memory.setVisible(bool(said))
+        self.button.set_need(self.tr("It needs about {need} of memory.").format(need=need) if need else "")
 
     # -- writing
 

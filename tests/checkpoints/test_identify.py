@@ -8,6 +8,7 @@ import pytest
 
 from desktop_app.checkpoints.identify import identify
 from desktop_app.checkpoints.identity import UNKNOWN
+from tests.checkpoints import original_layouts as original
 from tests.checkpoints.headers import write_header
 from tests.checkpoints.real_models import shapes_of
 
@@ -153,3 +154,10 @@ def test_what_cannot_be_used_is_said_in_words(tmp_path: Path) -> None:
         assert identity.problem
         assert words in identity.problem.text
         assert identity.kind == UNKNOWN
+
+
+def test_a_smoothed_copy_is_not_loaded_and_not_counted(tmp_path: Path) -> None:
+    layout = {"model.diffusion_model." + name: shape for name, shape in original.unet(original.SD_1).items()}
+    copy = {"model_ema." + name.replace(".", ""): shape for name, shape in layout.items()}
+    identity = identify(write_header(tmp_path / "x.safetensors", {**layout, **copy}))
+    assert identity.parameters == 859_520_964

@@ -38,7 +38,7 @@ def test_a_picture_at_the_asked_place(generate: Run, tmp_path: Path, capsys: Cap
 def test_every_option_reaches_the_recipe(generate: Run, tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     options = ["--negative", "night", "--guidance", "2.5", "--scheduler", "DPM++ 2M", "--schedule-type", "karras"]
-    options += ["--clip-skip", "2"]
+    options += ["--clip-skip", "2", "--precision", "half", "--offload", "group", "--decode", "tiles"]
     assert generate("a boat", "-o", str(path), "--steps", "2", "--device", "cpu", *options) == 0
     recipe = read_recipe(path)
     assert recipe is not None
@@ -46,6 +46,7 @@ def test_every_option_reaches_the_recipe(generate: Run, tmp_path: Path) -> None:
     assert (request.negative_prompt, request.guidance_scale) == ("night", 2.5)
     assert (request.scheduler, request.schedule_type, recipe.run.device) == ("dpmpp-2m", "karras", "cpu")
     assert request.clip_skip == 2
+    assert (recipe.run.dtype, recipe.run.tiled) == ("bfloat16", True)
 
 
 def test_enlarging_is_the_models_choice_until_asked(data_dir: Path, generate: Run, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from desktop_app.core import events as ev
 from desktop_app.core.frames import Frames
+from desktop_app.core.machine import Machine
 from desktop_app.core.messages import Message
 from desktop_app.core.request import MAX_SEED, GenerationRequest
 from desktop_app.core.result import Result, RunRecord
@@ -42,6 +43,7 @@ runs = st.builds(
     tiled=st.booleans(),
     versions=st.dictionaries(texts, texts, max_size=3),
 )
+machines = st.builds(Machine, texts, texts, texts, numbers, numbers, numbers)
 results = st.builds(
     Result, request=requests, run=runs, seconds=st.integers(0, 10**6).map(lambda ms: ms / 1000), steps_done=numbers
 )
@@ -53,7 +55,7 @@ frames = shapes.flatmap(
     )
 )
 events = st.one_of(
-    st.builds(ev.EngineReady, runs, st.lists(messages, max_size=2).map(tuple)),
+    st.builds(ev.EngineReady, runs, machines, st.lists(messages, max_size=2).map(tuple)),
     st.builds(ev.Loading, texts, floats),
     st.builds(ev.Encoding),
     st.builds(ev.Denoising, numbers, numbers, numbers, numbers, st.none() | frames),

@@ -14,12 +14,13 @@ from torch import Tensor
 from desktop_app.checkpoints.facts import read_model_facts
 from desktop_app.core.control import StopSignal
 from desktop_app.core.events import Event, Picture
+from desktop_app.core.guidance_form import BATCHED, NONE
 from desktop_app.core.request import EXTEND, GenerationRequest
 from desktop_app.engine import device
 from desktop_app.engine.device import Device
 from desktop_app.engine.engine import Engine
-from desktop_app.engine.guidance import BATCHED, NONE
 from desktop_app.engine.job import Job, make_picture
+from desktop_app.engine.memory_watch import MemoryWatch
 from desktop_app.engine.start import Start, as_frames, as_input
 from tests.tiny_models import SIZE, tiny_model
 
@@ -111,7 +112,8 @@ def start_of(pixels: Tensor, request: GenerationRequest, known: int = 1) -> Star
 def job_for(folder: Path, model: Any, request: GenerationRequest, **options: Any) -> Job:
     """The job of ``request`` for ``model`` from ``folder``; ``options`` are fields of it, such as a start."""
     form = NONE if request.guidance_scale == 1 else BATCHED
-    values: dict[str, Any] = {"previewer": None, "enlarger": None, "start": None, "stop": StopSignal(), **options}
+    none: dict[str, Any] = {"previewer": None, "enlarger": None, "start": None}
+    values = {**none, "stop": StopSignal(), "watch": MemoryWatch(CPU.torch_device), **options}
     told = model.encode(model.tokenize(request, form))
     return Job(request, read_model_facts(folder), model, told, CPU.record(form), **values)
 

@@ -18,12 +18,12 @@ from desktop_app.core.catalog import FAMILIES
 from desktop_app.core.errors import AppError
 from desktop_app.core.events import Loading
 from desktop_app.core.frames import Frames
+from desktop_app.core.guidance_form import BATCHED, NONE, TWO_PASS
 from desktop_app.core.result import RunRecord
 from desktop_app.engine.denoise import denoise
 from desktop_app.engine.engine import Engine
 from desktop_app.engine.families.animate_diff import AnimateDiff, along, animated
 from desktop_app.engine.families.stable_diffusion import StableDiffusion
-from desktop_app.engine.guidance import BATCHED, NONE, TWO_PASS
 from desktop_app.engine.schedulers import build_scheduler
 from desktop_app.engine.start import as_input
 from desktop_app.engine.windows import smooth_weights

@@ -15,9 +15,9 @@ from PIL import Image
 from desktop_app.core.errors import AppError, RequestError
 from desktop_app.core.events import Notice
 from desktop_app.core.frames import Frames
+from desktop_app.core.guidance_form import BATCHED
 from desktop_app.core.result import RunRecord
 from desktop_app.engine.engine import Engine
-from desktop_app.engine.guidance import BATCHED
 from tests.engine.conftest import pictures, request_for, run
 from tests.engine.test_oracle import diffusers_pipeline
 from tests.tiny_models import SIZE, add_autoencoder, add_motion_adapter, tiny_model

@@ -115,7 +115,9 @@ def test_reproduce_gives_the_same_bytes_in_a_new_engine(engine, models, tmp_path
 
 
 def test_reproduce_repeats_dtype_form_and_threads(engine):
-    record = dataclasses.replace(engine.ready().run, dtype="bfloat16", guidance_form="two-pass", threads=1)
+    usual = engine.ready().run
+    dtype = "bfloat16" if usual.dtype == "float32" else "float32"
+    record = dataclasses.replace(usual, dtype=dtype, guidance_form="two-pass", threads=1)
     made = pictures(run(engine, request_for(), replay=record))[0]
     assert made.result.run == record
     assert made.frames != pictures(run(engine, request_for()))[0].frames
@@ -135,20 +137,6 @@ def test_reproduce_says_what_differs(engine):
 def test_a_model_may_be_named_by_its_folder(engine, models):
     by_path = pictures(run(engine, request_for(model=str(models / MODEL))))[0]
     assert by_path.frames == pictures(run(engine, request_for()))[0].frames
-
-
-def test_a_changed_model_is_loaded_anew_and_old_ones_leave(tmp_path):
-    for seed in range(3):
-        tiny_model(tmp_path / f"m{seed}", seed=seed)
-    engine = Engine(models=[tmp_path], cache=tmp_path / "cache", device="cpu")
-    made = [pictures(run(engine, request_for(model=f"m{seed}")))[0].frames for seed in range(3)]
-    assert len(set(made)) == 3
-    assert len(engine.shelf.models) == 2
-    tiny_model(tmp_path / "m2", seed=0)
-    assert pictures(run(engine, request_for(model="m2")))[0].frames == made[0]
-    engine.release()
-    assert engine.shelf.models == {}
-    assert pictures(run(engine, request_for(model="m1")))[0].frames == made[1]
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])

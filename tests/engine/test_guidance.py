@@ -8,11 +8,10 @@ import pytest
 import torch
 
 from desktop_app.core.control import StopSignal
+from desktop_app.core.guidance_form import BATCHED, NONE, TWO_PASS, usual_form
 from desktop_app.engine.engine import Engine
-from desktop_app.engine.guidance import BATCHED, NONE, TWO_PASS, Conditioning, choose_form, guided
+from desktop_app.engine.guidance import Conditioning, guided
 from tests.engine.conftest import loaded, pictures, request_for, run
-
-CPU = torch.device("cpu")
 
 
 @pytest.fixture
@@ -61,14 +60,16 @@ def test_guidance_one_skips_the_unconditional_pass(engine: Engine, model):
 
 
 def test_forms_by_device():
-    for device in (CPU, torch.device("mps")):
-        assert choose_form(device, 7.0, 16 * 16) == BATCHED
-        assert choose_form(device, 7.0, 96 * 64) == TWO_PASS
-        assert choose_form(device, 1.0, 16 * 16) == NONE
+    for kind in ("cpu", "mps"):
+        assert usual_form(kind, 1 << 40, 7.0, 16 * 16) == BATCHED
+        assert usual_form(kind, 1 << 40, 7.0, 96 * 64) == TWO_PASS
+        assert usual_form(kind, 1 << 40, 1.0, 16 * 16) == NONE
+    assert usual_form("cuda", 8 << 30, 7.0, 64 * 64) == BATCHED
+    assert usual_form("cuda", 8 << 30, 7.0, 192 * 128) == TWO_PASS
 
 
 def test_large_pictures_take_two_passes(engine: Engine, monkeypatch):
-    monkeypatch.setattr("desktop_app.engine.guidance.BATCHED_UP_TO", 8 * 8)
+    monkeypatch.setattr("desktop_app.core.guidance_form.BATCHED_UP_TO", 8 * 8)
     small, large = (pictures(run(engine, request_for(width=width)))[0].result.run for width in (64, 96))
     assert (small.guidance_form, large.guidance_form) == (BATCHED, TWO_PASS)
 

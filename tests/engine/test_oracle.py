@@ -29,11 +29,11 @@ from diffusers import (
 )
 
 from desktop_app.core.catalog import DIFFUSION_SCHEDULERS, SCHEDULERS
+from desktop_app.core.guidance_form import BATCHED, NONE
 from desktop_app.core.result import RunRecord
 from desktop_app.engine.denoise import denoise
 from desktop_app.engine.engine import Engine
 from desktop_app.engine.families.stable_diffusion import StableDiffusion
-from desktop_app.engine.guidance import BATCHED, NONE
 from desktop_app.engine.schedulers import build_scheduler
 from tests.engine.conftest import CPU, MODEL, job_for, made, pictures, request_for, run
 from tests.tiny_models import SIZE, loaded, tiny_model

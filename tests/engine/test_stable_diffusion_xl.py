@@ -15,11 +15,11 @@ from torch import Tensor
 
 from desktop_app.checkpoints.facts import read_model_facts
 from desktop_app.core.errors import AppError
+from desktop_app.core.guidance_form import BATCHED, NONE, TWO_PASS
 from desktop_app.core.request import GenerationRequest
 from desktop_app.engine.denoise import denoise
 from desktop_app.engine.engine import Engine
 from desktop_app.engine.families.stable_diffusion_xl import StableDiffusionXL
-from desktop_app.engine.guidance import BATCHED, NONE, TWO_PASS
 from desktop_app.engine.schedulers import build_scheduler
 from tests.engine.conftest import CPU, job_for, made, noisy_pixels, pictures, request_for, run, start_of
 from tests.engine.test_oracle import NEGATIVE, PROMPT, diffusers_scheduler

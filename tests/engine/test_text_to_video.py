@@ -18,10 +18,11 @@ from torch import Tensor
 from desktop_app.core.catalog import SCHEDULERS
 from desktop_app.core.errors import AppError
 from desktop_app.core.events import Loading
+from desktop_app.core.guidance_form import BATCHED, NONE, TWO_PASS
 from desktop_app.core.request import GenerationRequest
 from desktop_app.engine.denoise import denoise
 from desktop_app.engine.families.text_to_video import TextToVideo
-from desktop_app.engine.guidance import BATCHED, NONE, TWO_PASS, Predict
+from desktop_app.engine.guidance import Predict
 from desktop_app.engine.loading import Part, build_empty
 from desktop_app.engine.preview import fit
 from desktop_app.engine.schedulers import build_scheduler

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from desktop_app.checkpoints.identity import Identity
+from desktop_app.core.machine import Machine
+from desktop_app.core.memory_plan import NO_WISHES
 from desktop_app.core.messages import Message
-from desktop_app.studio.model_verdict import GIB, verdict
+from desktop_app.core.planning import choose
+from desktop_app.studio.model_verdict import verdict
+from tests.core.test_forecast import CARD, CPU, GB, LARGE
+from tests.core.test_request import FACTS, GOOD
+
+CHECKPOINT: dict[str, Any] = {"kind": "checkpoint"}
 
 
 @pytest.mark.parametrize(
     ("facts", "usable", "runs", "id"),
     [
-        ({"kind": "checkpoint", "parameters": GIB}, True, True, "library.runs"),
-        ({"kind": "checkpoint"}, True, True, "library.runs-unknown"),
-        ({"kind": "checkpoint", "parameters": 12 * GIB}, True, False, "library.too-large"),
-        ({"kind": "checkpoint", "architecture": "flux-2"}, False, False, "library.no-family"),
+        (CHECKPOINT, True, True, "library.runs-unknown"),
+        ({**CHECKPOINT, "architecture": "flux-2"}, False, False, "library.no-family"),
         ({"kind": "lora"}, False, True, "library.lora"),
         ({"kind": "vae"}, False, False, "library.part"),
         ({"kind": "checkpoint", "architecture": "sd-1", "missing": ("vae",)}, False, False, "library.missing"),
@@ -27,10 +34,32 @@ from desktop_app.studio.model_verdict import GIB, verdict
         ({"format": "GGUF"}, False, False, "library.unknown"),
         ({"kind": "denoiser", "format": "GGUF"}, False, False, "library.format"),
         ({"kind": "lora", "format": "pickle"}, False, False, "library.format"),
-        ({"kind": "checkpoint", "problem": Message("file.empty", {"file": "x"})}, True, False, "file.empty"),
+        ({**CHECKPOINT, "problem": Message("file.empty", {"file": "x"})}, True, False, "file.empty"),
     ],
 )
 def test_verdicts(facts: dict, usable: bool, runs: bool, id: str) -> None:
-    said, message = verdict(Identity(Path("x"), **facts), usable, 16 * GIB)
+    said, message = verdict(Identity(Path("x"), **facts), usable, None, None)
     assert (said, message.id) == (runs, id)
     assert message.text
+
+
+@pytest.mark.parametrize(
+    ("machine", "runs", "id", "words"),
+    [
+        (CPU, True, "library.runs", "about 5.3 GB"),
+        (replace(CARD, free=2 * GB), True, "library.runs-with", "waiting in RAM"),
+        (replace(CARD, free=GB // 2), False, "library.too-large", "0.5 GB are free"),
+    ],
+)
+def test_whether_it_fits_follows_from_the_plan_of_its_first_run(
+    machine: Machine, runs: bool, id: str, words: str
+) -> None:
+    chosen = choose(replace(GOOD, width=512, height=512), LARGE, machine, NO_WISHES)
+    said, message = verdict(Identity(Path("x"), **CHECKPOINT), True, chosen, machine)
+    assert (said, message.id) == (runs, id)
+    assert words in message.text
+
+
+def test_a_model_of_unknown_size_is_said_to_run() -> None:
+    chosen = choose(GOOD, FACTS, CPU, NO_WISHES)
+    assert verdict(Identity(Path("x"), **CHECKPOINT), True, chosen, CPU)[1].id == "library.runs-unknown"

@@ -21,6 +21,7 @@ from desktop_app.studio.downloads import Downloads
 from desktop_app.studio.draft import Draft
 from desktop_app.studio.generation_thread import GenerationThread
 from desktop_app.studio.job_queue import Job, JobQueue
+from desktop_app.studio.memory_outlook import MemoryOutlook
 from desktop_app.studio.model_library import ModelLibrary
 from desktop_app.studio.model_list import ModelList
 from desktop_app.studio.picture_list import PictureList
@@ -134,6 +135,7 @@ def build(root: Path, transport: ScriptedTransport) -> Stand:
     thread = GenerationThread(transport, save)
     queue = JobQueue(thread, lambda: True)
     pictures = PictureList(lambda: paths.pictures, background)
+    outlook = MemoryOutlook(draft, queue, settings, paths.measurements, background)
     window = MainWindow(
         draft=draft,
         queue=queue,
@@ -144,6 +146,7 @@ def build(root: Path, transport: ScriptedTransport) -> Stand:
         pictures=pictures,
         recipes=RecipeReader(background),
         window_state=WindowState(paths.window, background),
+        outlook=outlook,
         paths=paths,
         report=lambda: "the report",
     )

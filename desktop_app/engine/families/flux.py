@@ -74,7 +74,7 @@ class Flux:
 
         CLIP and autoencoder leave float32 for float16 only, as everywhere; T5 is too large for that.
         """
-        where = device.torch_device
+        where = device.storage
         dtype = device.dtype if device.dtype == torch.float16 else torch.float32
         scheduler_config = read_json(folder, "scheduler/scheduler_config.json")
         part = Part(folder, "transformer", "diffusion_pytorch_model")

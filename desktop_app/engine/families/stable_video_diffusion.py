@@ -18,10 +18,11 @@ from transformers.models.clip.modeling_clip import CLIPVisionModelWithProjection
 
 from desktop_app.core.errors import AppError
 from desktop_app.core.events import Loading
+from desktop_app.core.guidance_form import NONE, TWO_PASS
 from desktop_app.core.messages import Message
 from desktop_app.core.request import GenerationRequest
 from desktop_app.engine.device import Device
-from desktop_app.engine.guidance import NONE, TWO_PASS, Predict
+from desktop_app.engine.guidance import Predict
 from desktop_app.engine.loading import Part, WeightReader, build_empty, count_weights, read_json
 from desktop_app.engine.parts.autoencoder import to_pixels
 
@@ -83,7 +84,7 @@ class StableVideoDiffusion:
         Image encoder and autoencoder leave float32 for float16 only, and the autoencoder's encoder never: its numbers
         are too large for float16.
         """
-        where = device.torch_device
+        where = device.storage
         dtype = device.dtype if device.dtype == torch.float16 else torch.float32
         image_part = Part(folder, "image_encoder", "model")
         unet_part = Part(folder, "unet", "diffusion_pytorch_model")
@@ -111,8 +112,8 @@ class StableVideoDiffusion:
             unet=unet,
             vae=vae,
             scheduler_config=scheduler_config,
-            clip_mean=mean.to(where),
-            clip_std=std.to(where),
+            clip_mean=mean.to(device.torch_device),
+            clip_std=std.to(device.torch_device),
             clip_size=image_encoder.config.image_size,
             latent_channels=vae.config.latent_channels,
             latent_shrink=2 ** (len(vae.config.block_out_channels) - 1),

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from desktop_app.core.events import Loading
 from desktop_app.engine.loading import Part, WeightReader, build_empty
+from desktop_app.engine.offload import computes_on
 from desktop_app.engine.source import Source
 
 ENCODE_CHUNK = 8
@@ -70,7 +71,7 @@ class Autoencoder:
         return self.scale * (torch.cat(drawn).float() - self.shift)
 
     def _distribution(self, pictures: Tensor) -> DiagonalGaussianDistribution:
-        pictures = pictures.to(next(self.module.parameters()).device, self.module.dtype)
+        pictures = pictures.to(computes_on(self.module), self.module.dtype)
         moments = [self.module.encode(part).latent_dist.parameters for part in pictures.split(ENCODE_CHUNK)]
         return DiagonalGaussianDistribution(torch.cat(moments))
 

@@ -14,11 +14,13 @@ from transformers.models.clip.modeling_clip import CLIPTextModel
 from transformers.models.clip.tokenization_clip import CLIPTokenizer
 
 from desktop_app.core.events import Loading
+from desktop_app.core.guidance_form import NONE
 from desktop_app.core.messages import Message
 from desktop_app.core.request import GenerationRequest
-from desktop_app.engine.guidance import NONE, Conditioning
+from desktop_app.engine.guidance import Conditioning
 from desktop_app.engine.loading import Part, WeightReader, build_empty
 from desktop_app.engine.lora_names import TEXT
+from desktop_app.engine.offload import computes_on
 from desktop_app.engine.parts.tokens import Tokens, joined, lengthened, read_prompt, read_tokens
 from desktop_app.engine.parts.weighting import weigh
 from desktop_app.engine.source import Source
@@ -153,7 +155,7 @@ class ClipText:
 
         ``seen``, (rows, tokens), is False where it must not look.
         """
-        where = next(self.encoder.parameters()).device
+        where = computes_on(self.encoder)
         mask = tokens.mask if self.masks_padding else None
         if seen is not None:
             mask = seen.long() if mask is None else mask * seen

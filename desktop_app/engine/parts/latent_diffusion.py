@@ -123,7 +123,7 @@ def load_parts(
     Text encoders and autoencoder leave float32 for float16 only: bfloat16 has too few digits for 256 shades, and where
     it is used, on a CPU, they take a small part of the time.
     """
-    where, dtype = device.torch_device, _careful(device)
+    where, dtype = device.storage, _careful(device)
     scheduler_config = source.scheduler_config()
     unet_part = source.part("unet", "diffusion_pytorch_model")
     text = empty_text(source)
@@ -143,7 +143,7 @@ def load_autoencoder(folder: Path, device: Device, check: Callable[[], None]) ->
     """An autoencoder by itself, from the diffusers folder ``folder``, as it is in a model. Raises ``AppError``."""
     autoencoder = Autoencoder.empty(Source(folder.parent), folder.name)
     reader = WeightReader(count_weights([autoencoder.part]), check)
-    yield from autoencoder.fill(reader, device.torch_device, _careful(device))
+    yield from autoencoder.fill(reader, device.storage, _careful(device))
     return autoencoder
 
 

@@ -16,6 +16,7 @@ from transformers.models.t5.tokenization_t5 import T5Tokenizer
 from desktop_app.core.errors import AppError
 from desktop_app.core.events import Loading
 from desktop_app.engine.loading import Part, WeightReader, build_empty
+from desktop_app.engine.offload import computes_on
 from desktop_app.engine.parts.tokens import Tokens, read_tokens
 
 
@@ -47,7 +48,7 @@ class T5Text:
     @torch.inference_mode()
     def embed(self, tokens: Tokens) -> Tensor:
         """(texts, tokens, width): what the encoder says, padding included, as diffusers' pipelines ask it."""
-        where = next(self.encoder.parameters()).device
+        where = computes_on(self.encoder)
         return self.encoder(tokens.ids.to(where)).last_hidden_state
 
 

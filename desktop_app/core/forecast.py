@@ -1,0 +1,163 @@
+"""How much memory a run needs, said before it begins: weights, and what each of its stages computes.
+
+Sizes of weights are exact. What the stages compute is estimated, linear in the picture's area, as all but a small part
+of it is; the numbers of maps were measured in float32 on a CPU, and :mod:`desktop_app.core.measurements` corrects them
+by what runs on this machine took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from desktop_app.core.catalog import FAMILIES, Family, Footprint, ModelFacts
+from desktop_app.core.guidance_form import BATCHED
+from desktop_app.core.machine import Machine
+from desktop_app.core.measurements import Measurement, correction
+from desktop_app.core.memory_plan import BY_GROUP, WHOLE, Plan
+from desktop_app.core.request import GenerationRequest
+
+NUMBER_BYTES = {"float32": 4.0, "float16": 2.0, "bfloat16": 2.0, "float8_e4m3fn": 1.0, "float8_e5m2": 1.0, "nf4": 0.5}
+"""Bytes of one weight, by number format."""
+UNET_MAPS = 33
+"""Feature maps of the U-Net's first width, in the latents' size, that are in memory together."""
+TRANSFORMER_MAPS = 26
+"""Feature maps of the transformer's width, one number per token, that are in memory together."""
+TEXT_TOKENS = 512
+"""Tokens of text that a transformer sees beside those of the picture."""
+DECODING_MAPS = 7.5
+"""Feature maps of the decoder's last width, in the picture's size, that are in memory together."""
+DENOISING, DECODING = "denoising", "decoding"
+DECODER = "vae"
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Bytes of one run on its device, in each of its stages, the weights that are there included."""
+
+    weights: int
+    """Of the whole model, wherever they wait."""
+    encoding: int
+    denoising: int
+    decoding: int
+    waiting: int
+    """In RAM, beside a graphics card."""
+
+    @property
+    def total(self) -> int:
+        """On the device, at the most: the stages follow each other."""
+        return max(self.encoding, self.denoising, self.decoding)
+
+
+def weight_bytes(numbers: int, dtype: str) -> int:
+    """Bytes of so many weights as ``dtype``, a key of :data:`NUMBER_BYTES`; raises ``KeyError``."""
+    return round(numbers * NUMBER_BYTES[dtype])
+
+
+def forecast(
+    request: GenerationRequest, facts: ModelFacts, plan: Plan, machine: Machine, known: Sequence[Measurement] = ()
+) -> Forecast | None:
+    """What ``request`` needs where it runs as ``plan`` says; None where the model's sizes are unknown."""
+    footprint = facts.footprint
+    if footprint is None:
+        return None
+    work = _work(request, facts, footprint, plan, machine, known)
+    whole = _part_bytes(facts, footprint, plan.dtype, WHOLE)
+    weights = sum(whole.values())
+    if plan.offload == WHOLE or machine.kind != "cuda":  # elsewhere RAM is the device's own memory
+        return Forecast(weights, weights, weights + work[DENOISING], weights + work[DECODING], waiting=0)
+    here = _part_bytes(facts, footprint, plan.dtype, plan.offload)
+    denoiser, decoder = here.pop(footprint.denoiser), here.pop(DECODER)
+    texts = max(here.values(), default=0)
+    return Forecast(weights, texts, denoiser + work[DENOISING], decoder + work[DECODING], waiting=weights)
+
+
+def part_dtype(family: Family, part: str, dtype: str) -> str:
+    """Number format of one part where the denoiser is in ``dtype``.
+
+    bfloat16 has too few digits for 256 shades, and where it is used the small parts take little of the time.
+    """
+    if part in family.float32_parts:
+        return "float32"
+    return dtype if part in family.large_parts or dtype == "float16" else "float32"
+
+
+def _part_bytes(facts: ModelFacts, footprint: Footprint, dtype: str, offload: str) -> dict[str, int]:
+    """Bytes of each part on the device in its turn, by the part's name."""
+    family = FAMILIES[facts.family]
+    return {
+        part.name: weight_bytes(
+            part.group if offload == BY_GROUP else part.numbers, part_dtype(family, part.name, dtype)
+        )
+        for part in footprint.parts
+    }
+
+
+def _work(
+    request: GenerationRequest,
+    facts: ModelFacts,
+    footprint: Footprint,
+    plan: Plan,
+    machine: Machine,
+    known: Sequence[Measurement],
+) -> dict[str, int]:
+    """Bytes beside the weights, by stage: the estimates, corrected by what was measured."""
+    key = measured_as(facts, plan, machine.name)
+    return {
+        stage: round(one.size * correction(known, key, stage, one.pixels))
+        for stage, one in estimates(request, facts, footprint, plan).items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a stage takes beside the weights, in bytes, and the pixels that it follows from."""
+
+    size: int
+    pixels: int
+
+
+def estimates(request: GenerationRequest, facts: ModelFacts, footprint: Footprint, plan: Plan) -> dict[str, Estimate]:
+    """By stage. Of a film that does not fit whole one frame is decoded at a time, so that one frame counts."""
+    family = FAMILIES[facts.family]
+    seen = latent_pixels(request, facts, request.frames) * (2 if plan.form == BATCHED else 1)
+    width, height = (min(side, footprint.tile) if plan.tiled else side for side in request.size)
+    return {
+        DENOISING: Estimate(weight_bytes(_denoised(footprint, seen), plan.dtype), seen),
+        DECODING: Estimate(
+            weight_bytes(_decoded(footprint, width * height), part_dtype(family, DECODER, plan.dtype)), width * height
+        ),
+    }
+
+
+def latent_pixels(request: GenerationRequest, facts: ModelFacts, frames: int) -> int:
+    """How many the denoiser sees at once, with ``frames`` in a film."""
+    shrink = facts.footprint.shrink if facts.footprint else 8
+    pixels = (request.width // shrink) * (request.height // shrink)
+    if not (request.is_film and facts.film):
+        return pixels
+    return pixels * (min(frames, facts.film.window) if facts.motion_models else frames)
+
+
+def _denoised(footprint: Footprint, pixels: int) -> int:
+    """Numbers in memory while ``pixels`` latent pixels are evaluated: maps, and the largest layer's own copy."""
+    largest = next(part.largest for part in footprint.parts if part.name == footprint.denoiser)
+    if footprint.patch == 1:
+        return UNET_MAPS * footprint.width * pixels + largest
+    return TRANSFORMER_MAPS * footprint.width * (pixels // footprint.patch**2 + TEXT_TOKENS)
+
+
+def _decoded(footprint: Footprint, pixels: int) -> int:
+    return round(DECODING_MAPS * footprint.vae_width * pixels)
+
+
+def measured_as(facts: ModelFacts, plan: Plan, device: str) -> str:
+    """The key of a :class:`Measurement`: what estimates are off by alike."""
+    width = facts.footprint.width if facts.footprint else 0
+    return f"{device} · {plan.dtype} · {facts.family} · {width}"
+
+
+def gigabytes(size: float) -> str:
+    """``size`` in bytes for people: "0.4 GB", "9.2 GB", "12 GB"."""
+    number = size / 1e9
+    return f"{number:.1f} GB" if number < 9.95 else f"{number:.0f} GB"

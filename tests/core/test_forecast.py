@@ -1,0 +1,138 @@
+"""The forecast follows from the sizes of model, picture and number format, and stays near what was measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from desktop_app.core.catalog import FAMILIES, FilmFacts, Footprint, PartSize
+from desktop_app.core.forecast import Forecast, estimates, forecast, gigabytes, measured_as, weight_bytes
+from desktop_app.core.guidance_form import BATCHED, NONE, TWO_PASS
+from desktop_app.core.machine import Machine
+from desktop_app.core.measurements import Measurement
+from desktop_app.core.memory_plan import BY_GROUP, BY_MODEL, Plan
+from tests.core.test_request import FACTS, GOOD
+
+GB = 10**9
+MIB = 1 << 20
+PARTS = (
+    PartSize("text_encoder", 123_000_000, 45_000_000, 38_000_000),
+    PartSize("unet", 860_000_000, 240_000_000, 29_500_000),
+    PartSize("vae", 84_000_000, 50_000_000, 2_400_000),
+)
+STABLE_DIFFUSION = Footprint(PARTS, "unet", width=320, patch=1, vae_width=128, shrink=8, tile=512)
+LARGE = replace(FACTS, footprint=STABLE_DIFFUSION, min_size=64, max_size=4096)
+CPU = Machine("cpu", "A processor", "float32", memory=16 * GB, free=12 * GB, ram_free=12 * GB)
+CARD = Machine("cuda", "A card", "float16", memory=8 * GB, free=7 * GB, ram_free=12 * GB)
+PLAIN = Plan("float32", NONE)
+
+
+def told(plan: Plan = PLAIN, machine: Machine = CPU, known: Any = (), **changes: Any) -> Forecast:
+    found = forecast(replace(GOOD, **changes), LARGE, plan, machine, known)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(("side", "evaluation", "decoding"), [(256, 152, 394), (512, 277, 999)])
+def test_it_is_near_what_stable_diffusion_took(side: int, evaluation: int, decoding: int) -> None:
+    """Measured on a CPU in float32, in MiB."""
+    found = told(width=side, height=side)
+    assert (found.denoising - found.weights) / MIB == pytest.approx(evaluation, rel=0.15)
+    assert (found.decoding - found.weights) / MIB == pytest.approx(decoding, rel=0.4)
+    assert found.weights == 4 * 1_067_000_000
+    assert found.total == max(found.denoising, found.decoding)
+    assert found.waiting == 0
+
+
+def test_half_precision_halves_what_is_in_it() -> None:
+    whole, half, brain = (told(Plan(dtype, NONE), CARD) for dtype in ("float32", "float16", "bfloat16"))
+    assert half.total * 2 == whole.total
+    assert brain.weights == 2 * 860_000_000 + 4 * 207_000_000, "the small parts have too much to lose"
+
+
+def test_an_autoencoder_that_overflows_stays_in_float32() -> None:
+    large = replace(LARGE, family="stable-diffusion-xl")
+    found = forecast(GOOD, large, Plan("float16", NONE), CARD)
+    assert found is not None
+    assert FAMILIES[large.family].float32_parts == ("vae",)
+    assert found.weights == 2 * 983_000_000 + 4 * 84_000_000
+
+
+def test_one_batch_of_guidance_takes_the_room_of_two_passes_twice() -> None:
+    largest = 4 * 29_500_000
+    one, both = (
+        told(Plan("float32", form), width=1024, height=1024).denoising - told().weights - largest
+        for form in (TWO_PASS, BATCHED)
+    )
+    assert both == 2 * one
+
+
+def test_tiles_take_no_more_for_a_larger_picture() -> None:
+    plan = Plan("float32", NONE, tiled=True)
+    assert told(plan, width=2048, height=1024).decoding == told(plan, width=512, height=512).decoding
+    assert told(plan, width=256, height=512).decoding < told(plan, width=512, height=512).decoding
+
+
+def test_a_film_takes_as_many_frames_as_the_model_sees_at_once() -> None:
+    film = FilmFacts(frames=16, max_frames=512, fps=8, window=16)
+    facts = replace(LARGE, film=film, kinds=("picture", "film"), motion_models=("v3",))
+    request = replace(GOOD, kind="film", width=512, height=512)
+    pixels = [
+        estimates(replace(request, frames=frames), facts, STABLE_DIFFUSION, PLAIN)["denoising"].pixels
+        for frames in (4, 16, 64)
+    ]
+    assert [count // 4096 for count in pixels] == [4, 16, 16]
+    whole = estimates(replace(request, frames=64), replace(facts, motion_models=()), STABLE_DIFFUSION, PLAIN)
+    assert whole["denoising"].pixels == 64 * 4096
+
+
+def test_offloading_leaves_one_part_or_block_on_the_card() -> None:
+    work = told(Plan("float16", NONE), CARD).denoising - told(Plan("float16", NONE), CARD).weights
+    by_model, by_group = (told(Plan("float16", NONE, offload=how), CARD) for how in (BY_MODEL, BY_GROUP))
+    assert by_model.denoising - work == 2 * 860_000_000
+    assert by_group.denoising - work == 2 * 240_000_000
+    assert (by_model.encoding, by_group.encoding) == (2 * 123_000_000, 2 * 45_000_000)
+    assert by_model.waiting == by_group.waiting == by_model.weights == 2 * 1_067_000_000
+
+
+def test_offloading_saves_nothing_where_ram_is_the_devices_own_memory() -> None:
+    assert told(Plan("float32", NONE, offload=BY_GROUP)) == told()
+
+
+def test_a_transformer_is_counted_in_tokens() -> None:
+    flux = replace(STABLE_DIFFUSION, width=3072, patch=2)
+    facts = replace(FACTS, footprint=flux)
+    small, large = (
+        estimates(replace(GOOD, width=side, height=side), facts, flux, Plan("bfloat16", NONE))["denoising"].size
+        for side in (512, 1024)
+    )
+    assert (large - small) % (4096 - 1024) == 0
+    assert 0.5 * GB < large < 1.5 * GB
+
+
+def test_what_was_measured_here_corrects_it() -> None:
+    key = measured_as(LARGE, PLAIN, CPU.name)
+    known = [Measurement(key, "decoding", 512 * 512, estimated=1000, measured=1500)]
+    plain, corrected = told(width=512, height=512), told(known=known, width=512, height=512)
+    assert corrected.decoding - corrected.weights == pytest.approx(1.5 * (plain.decoding - plain.weights), abs=1)
+    assert corrected.denoising == plain.denoising
+    assert told(Plan("bfloat16", NONE), known=known).decoding == told(Plan("bfloat16", NONE)).decoding
+
+
+def test_nothing_is_foretold_of_a_model_of_unknown_size() -> None:
+    assert forecast(GOOD, FACTS, PLAIN, CPU) is None
+
+
+def test_an_unknown_number_format_is_an_error() -> None:
+    assert weight_bytes(10, "nf4") == 5
+    with pytest.raises(KeyError):
+        weight_bytes(10, "float1")
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(4e8, "0.4 GB"), (9.24e9, "9.2 GB"), (9.96e9, "10 GB"), (12.4e9, "12 GB"), (0, "0.0 GB")]
+)
+def test_gigabytes(size: float, text: str) -> None:
+    assert gigabytes(size) == text
