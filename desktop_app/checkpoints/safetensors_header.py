@@ -33,8 +33,10 @@ TORCH_NAMES = {
     "F4": "float4_e2m1fn_x2", "F6_E2M3": "float6_e2m3", "F6_E3M2": "float6_e3m2",
 }  # fmt: skip
 _METADATA = "__metadata__"
-_MOST_MARKS = 10 * MAX_TENSORS
-"""Commas and brackets in a header; each tensor has eight of them and a few more for its axes."""
+_MOST_COLONS, _MOST_MARKS = 4 * MAX_TENSORS, 10 * MAX_TENSORS
+"""Colons, and commas and brackets, in a long header: each tensor has four and eight, and one more for each axis."""
+_SHORT = 4 * 1024 * 1024
+"""Bytes of a header that takes little memory whatever stands in it; notes on a training may be full of colons."""
 _MOST_AXES = 32
 _LARGEST = 2**63
 
@@ -96,7 +98,7 @@ def _length(path: Path, beginning: bytes, size: int) -> int:
 
 
 def _parse(path: Path, text: bytes) -> dict[str, Any]:
-    if sum(map(text.count, (b",", b"[", b"{"))) > _MOST_MARKS:
+    if len(text) > _SHORT and _is_crowded(text):
         raise FileProblem(path, "file.crowded")
 
     def without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -114,6 +116,11 @@ def _parse(path: Path, text: bytes) -> dict[str, Any]:
     if not isinstance(header, dict):
         raise FileProblem(path, "file.header")
     return header
+
+
+def _is_crowded(text: bytes) -> bool:
+    """Whether a header holds so many things that they would fill hundreds of megabytes of memory."""
+    return text.count(b":") > _MOST_COLONS or sum(map(text.count, (b",", b"[", b"{"))) > _MOST_MARKS
 
 
 def _twin(pairs: list[tuple[str, Any]]) -> str:

@@ -14,8 +14,8 @@ from desktop_app.core.messages import Message
 
 MAX_HEADER = 100 * 1024 * 1024
 """Bytes of a file's description of itself that are read at most, in any format."""
-MAX_TENSORS = 200_000
-"""Twenty times as many as any known model has."""
+MAX_TENSORS = 100_000
+"""Ten times as many as any known model has."""
 _LONGEST_NAME = 100
 
 _FORMATS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from desktop_app.core.control import StopSignal
 from desktop_app.core.errors import AppError
+from desktop_app.core.events import Loading
 from desktop_app.engine.engine import Engine
 from desktop_app.engine.loading import Part, read_tensor, stored_tensors
 from tests.engine.conftest import MODEL, loaded, pictures, request_for, run
@@ -134,6 +136,19 @@ def test_truncated_weights(folder, part, keep):
     truncate(folder / part, keep)
     with pytest.raises(AppError, match=rf"The model tiny is damaged: {part} (is empty|is cut off|is only)"):
         make(folder)
+
+
+@pytest.mark.parametrize("part", [UNET, VAE, TEXT])
+def test_weights_that_are_cut_off_while_they_are_loaded(folder, part):
+    whole = (folder / part).read_bytes()
+    engine = Engine(models=[folder.parent], cache=folder.parent.parent / "cache", device="cpu")
+    events = engine.generate(request_for(), StopSignal())
+    next(event for event in events if isinstance(event, Loading))
+    os.truncate(folder / part, len(whole) // 2)
+    with pytest.raises(AppError, match=rf"The model tiny is damaged: {part} is cut off"):
+        list(events)
+    (folder / part).write_bytes(whole)
+    assert pictures(run(engine, request_for()))
 
 
 @pytest.mark.parametrize(

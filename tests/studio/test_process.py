@@ -91,7 +91,7 @@ def test_a_finished_picture_travels_to_the_engine_and_comes_back_larger(qtbot, q
 
 
 @posix
-@pytest.mark.parametrize("how", ["SIGKILL", "SIGSEGV"])
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGSEGV", "SIGBUS"])
 def test_a_killed_engine_fails_its_job_and_another_runs_the_next(qtbot, queue, transport, how):
     job, after = queue.add(ENDLESS), queue.add(REQUEST)
     running(qtbot, queue, job)
@@ -99,6 +99,44 @@ def test_a_killed_engine_fails_its_job_and_another_runs_the_next(qtbot, queue, t
     os.kill(killed, getattr(signal, how))
     ended(qtbot, job, timeout=5000)
     assert (job.state, job.message.id) == ("failed", "engine.stopped")
+    ended(qtbot, after)
+    assert after.state == "finished"
+    assert transport.pid != killed
+
+
+_MAPS_A_FILE = """
+import mmap, os, sys, threading, time
+file = os.environ["MAPPED"]
+
+def wait_and_read():
+    with open(file, "rb") as opened:
+        mapped = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+    while os.stat(file).st_size:
+        time.sleep(0.01)
+    mapped[0]
+
+if "desktop_app.engine.process" in sys.orig_argv and os.stat(file).st_size:
+    threading.Thread(target=wait_and_read, daemon=True).start()
+"""
+
+
+@posix
+def test_a_file_that_is_cut_while_it_is_memory_mapped_ends_the_engine_alone(
+    qtbot, queue, transport, tmp_path, monkeypatch
+):
+    mapped = tmp_path / "mapped.safetensors"
+    mapped.write_bytes(bytes(100_000))
+    (tmp_path / "sitecustomize.py").write_text(_MAPS_A_FILE)  # what a library does that maps its weights
+    monkeypatch.setenv("MAPPED", str(mapped))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH")))))
+    queue.restart_engine()
+    job, after = queue.add(ENDLESS), queue.add(REQUEST)
+    running(qtbot, queue, job)
+    killed = transport.pid
+    os.truncate(mapped, 0)
+    ended(qtbot, job, timeout=5000)
+    assert (job.state, job.message.id) == ("failed", "engine.stopped")
+    assert "SIGBUS" in job.message.values["reason"]
     ended(qtbot, after)
     assert after.state == "finished"
     assert transport.pid != killed
