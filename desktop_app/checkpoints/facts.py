@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from desktop_app.checkpoints.footprint import read_footprint
-from desktop_app.checkpoints.safetensors_header import check_safetensors
+from desktop_app.checkpoints.part_config import impossible_layers
+from desktop_app.checkpoints.safetensors_header import read_header
 from desktop_app.checkpoints.scan import display_name
 from desktop_app.checkpoints.single_file import check_single_file, configuration, usable, weight_files
+from desktop_app.checkpoints.weights_file import FileProblem
 from desktop_app.core.catalog import (
     FAMILIES,
     FILM,
@@ -118,13 +120,19 @@ def check_model_files(facts: ModelFacts) -> None:
         files = sorted((folder / part).glob("*.safetensors"))
         if not files:
             raise AppError("model.missing-file", model=folder.name, file=f"{part}/*.safetensors")
-        for file in files:
-            try:
-                check_safetensors(file)
-            except ValueError as problem:
-                raise AppError(
-                    "model.damaged", model=folder.name, file=f"{part}/{file.name}", reason=str(problem)
-                ) from problem
+        tensors = sum(_count_tensors(folder.name, file) for file in files)
+        if setting := impossible_layers(_config(folder / part / "config.json"), tensors):
+            reason = f"asks for more layers than there are weights ({setting})"
+            raise AppError("model.damaged", model=folder.name, file=f"{part}/config.json", reason=reason)
+
+
+def _count_tensors(model: str, file: Path) -> int:
+    """How many tensors are in ``file``, one of the weights of ``model``. Raises ``AppError`` if it is damaged."""
+    try:
+        return len(read_header(file))
+    except FileProblem as problem:
+        path = f"{file.parent.name}/{file.name}"
+        raise AppError("model.damaged", model=model, file=path, reason=str(problem)) from problem
 
 
 def weights_of(facts: ModelFacts) -> list[Path]:

@@ -234,6 +234,26 @@ def test_whole_files_pass_and_missing_or_damaged_ones_are_named(tmp_path: Path) 
         check_model_files(facts)
 
 
+@pytest.mark.parametrize(
+    ("part", "config", "setting"),
+    [
+        ("unet", {"layers_per_block": 10**9}, "layers_per_block"),
+        ("unet", {"transformer_layers_per_block": [1, 2, 10**9]}, "transformer_layers_per_block"),
+        ("text_encoder", {"num_hidden_layers": 10**300}, "num_hidden_layers"),
+    ],
+)
+def test_a_configuration_that_asks_for_endless_layers_is_named(
+    part: str, config: dict[str, Any], setting: str, tmp_path: Path
+) -> None:
+    folder = make_model(tmp_path / "endless")
+    facts = read_model_facts(folder)
+    (folder / part / "config.json").write_text(json.dumps(config))
+    with pytest.raises(AppError, match=rf"{part}/config\.json asks for more layers .*\({setting}\)"):
+        check_model_files(facts)
+    (folder / part / "config.json").write_text(json.dumps({"num_layers": 0, "sample_size": 10**9}))
+    check_model_files(facts)
+
+
 def test_an_enlarger_that_is_promised_must_be_there(tmp_path: Path) -> None:
     folder = make_model(tmp_path / "m", {"enlarge": 4})
     facts = read_model_facts(folder)
