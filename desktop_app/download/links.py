@@ -63,7 +63,10 @@ def read_link(text: str, sites: Sites) -> Link:
         return CivitaiLink(*(int(number) if number else None for number in match.groups()))
     if _REPOSITORY.fullmatch(text):
         return HubLink(text)
-    url = urlsplit(re.sub(r"^hf://", f"{sites.huggingface}/", text))
+    try:
+        url = urlsplit(re.sub(r"^hf://", f"{sites.huggingface}/", text))
+    except ValueError as problem:
+        raise RequestError("download.link", link=shown(text)) from problem
     if url.scheme not in ("http", "https") or not url.hostname or url.username:
         raise RequestError("download.link", link=shown(text))
     if url.hostname in _HUB_HOSTS or url.netloc == urlsplit(sites.huggingface).netloc:

@@ -120,13 +120,9 @@ class Web:
         try:
             self._current = self._follow(url, headers or {}, page or url)
             yield self._current
-        except requests.exceptions.SSLError as problem:
-            raise AppError("download.certificate", host=_host(url)) from problem
-        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as problem:
-            raise AppError("download.link", link=shown(url)) from problem
         except requests.RequestException as problem:
             self.check()
-            raise Busy(AppError("download.broken", host=_host(url))) from problem
+            raise _failure(problem, url) from problem
         finally:
             if self._current is not None:
                 self._current.close()
@@ -156,23 +152,25 @@ class Web:
             if not response.is_redirect:
                 refuse(response, url, page)
                 return response
-            target = urljoin(url, response.headers["location"])
             response.close()
-            if not may_follow(url, target):
-                raise AppError("download.redirect", host=_host(url))
-            url = target
+            url = _redirected(url, response.headers["location"])
         raise AppError("download.redirect", host=_host(url))
 
     def _get(self, url: str, headers: Mapping[str, str]) -> requests.Response:
-        token = self._tokens.get(origin(url))
-        return self._session.get(
-            url,
-            headers={**headers, **({"Authorization": f"Bearer {token}"} if token else {})},
-            timeout=(self._patience.connect, self._patience.read),
-            proxies=get_environ_proxies(url),
-            allow_redirects=False,
-            stream=True,
-        )
+        try:
+            token = self._tokens.get(origin(url))
+            return self._session.get(
+                url,
+                headers={**headers, **({"Authorization": f"Bearer {token}"} if token else {})},
+                timeout=(self._patience.connect, self._patience.read),
+                proxies=get_environ_proxies(url),
+                allow_redirects=False,
+                stream=True,
+            )
+        except requests.RequestException:
+            raise
+        except ValueError as problem:  # of urllib.parse, for an address or a redirect that is none
+            raise AppError("download.link", link=shown(url)) from problem
 
 
 def pieces(response: requests.Response) -> Iterator[bytes]:
@@ -189,7 +187,7 @@ def pieces(response: requests.Response) -> Iterator[bytes]:
 
 
 def origin(url: str) -> str:
-    """Scheme, host and port of ``url``."""
+    """Scheme, host and port of ``url``. Raises ``ValueError`` for what is no address."""
     parts = urlsplit(url)
     port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
     return f"{parts.scheme}://{parts.hostname}:{port}"
@@ -199,6 +197,17 @@ def may_follow(url: str, target: str) -> bool:
     """Whether a redirect may lead from ``url`` to ``target``: never off the web, never from https to http."""
     before, after = urlsplit(url).scheme, urlsplit(target).scheme
     return after == "https" or after == before == "http"
+
+
+def _redirected(url: str, location: str) -> str:
+    """Where a redirect leads. Raises ``AppError``."""
+    try:
+        target = urljoin(url, location)
+        if may_follow(url, target) and origin(target):
+            return target
+    except ValueError:
+        pass  # no address is as good as a wrong one
+    raise AppError("download.redirect", host=_host(url))
 
 
 def refuse(response: requests.Response, url: str, page: str) -> None:
@@ -225,6 +234,15 @@ def refuse(response: requests.Response, url: str, page: str) -> None:
     if status in (401, 403):
         raise AppError("download.sign-in" if status == 401 else "download.forbidden", host=host)
     raise AppError("download.refused", host=host, status=status)
+
+
+def _failure(problem: requests.RequestException, url: str) -> AppError | Busy:
+    """What to raise for what went wrong on the way; all but a wrong address or certificate may be better next time."""
+    if isinstance(problem, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
+        return AppError("download.link", link=shown(url))
+    if "CERTIFICATE_VERIFY_FAILED" in str(problem):  # of TLS, as other failures of a handshake are not
+        return AppError("download.certificate", host=_host(url))
+    return Busy(AppError("download.broken", host=_host(url)))
 
 
 def _wanted_wait(response: requests.Response) -> float | None:

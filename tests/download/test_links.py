@@ -45,6 +45,7 @@ def test_links_are_understood(text, link):
         ("", "download.link"),
         ("a red house", "download.link"),
         ("ftp://example.org/x", "download.link"),
+        ("http://[::1/x", "download.link"),
         ("file:///etc/passwd", "download.link"),
         ("https://name:secret@example.org/x", "download.link"),
         (f"{HUB}/datasets/owner/name", "download.no-model"),
