@@ -139,10 +139,12 @@ def _set_up(job: Job, request: GenerationRequest, generator: torch.Generator) ->
     extended = request.start_use == EXTEND
     films_start = film is not None and film.needs_start
     picture = start.frames[:1] if start is not None and films_start else None
-    predictors = tuple(
-        (first, model.predictor(told, request, job.run.guidance_form, picture, generator))
-        for first, told in ((0, job.conditioning), *job.changes)
-    )
+    script = ((0, job.conditioning), *job.changes)
+    made = {
+        key: model.predictor(told, request, job.run.guidance_form, picture, generator)
+        for key, told in {id(told): told for _, told in script}.items()
+    }
+    predictors = tuple((first, made[id(told)]) for first, told in script)
     if start is None or films_start:
         return _Setting(predictors, model.noise(request, generator))
     if extended:

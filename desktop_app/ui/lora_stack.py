@@ -19,6 +19,8 @@ from desktop_app.ui.widgets.labelled_slider import LabelledSlider
 
 USUAL = (0.0, 1.5)
 LOWEST, HIGHEST = -10.0, 10.0
+LABEL = 104
+"""Width of a label in px before the column it is in is known."""
 
 
 class LoraRow(QWidget):
@@ -32,9 +34,11 @@ class LoraRow(QWidget):
 
     def __init__(self, tag: LoraTag, label_width: int, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.slider = LabelledSlider(tag.name, self.tr("How strongly this LoRA is worn."), usual=USUAL, step=0.05)
-        self.slider.label.setFixedWidth(label_width)
-        self.slider.label.setWordWrap(True)
+        tip = self.tr("How strongly the LoRA {name} is worn.").format(name=tag.name)
+        self.slider = LabelledSlider(tag.name, tip, usual=USUAL, step=0.05)
+        label = self.slider.label
+        label.setFixedWidth(label_width)
+        label.setText(label.fontMetrics().elidedText(tag.name, Qt.TextElideMode.ElideMiddle, label_width))
         self.slider.set_limits(LOWEST, HIGHEST)
         self.slider.set_value(tag.weight)
         self.remove = IconButton("close", self.tr("Remove {name}").format(name=tag.name), self.tr("Take it off."))
@@ -75,8 +79,7 @@ class LoraStack(QWidget):
         self._draft = draft
         self._library = library
         self._shown: list[str] = []
-        self.label_width = 0
-        """In px: that of the column of labels it is in."""
+        self._label_width = LABEL
         self.rows: list[LoraRow] = []
         self._known: list[str] = []
         self._words: dict[str, str] = {}
@@ -102,6 +105,12 @@ class LoraStack(QWidget):
         draft.facts_changed.connect(self._refresh)
         library.scanned.connect(self._refresh)
         self._refresh()
+
+    def set_label_width(self, width: int) -> None:
+        """In px: that of the column of labels it is in."""
+        self._label_width = width
+        self._shown = []
+        self._show_tags()
 
     def is_known(self, name: str) -> bool:
         """Whether a file of that name is in the user's folders, or nobody has looked yet."""
@@ -147,7 +156,7 @@ class LoraStack(QWidget):
             row.offer("" if words in without_tags(prompt) else words)
 
     def _row(self, place: int, tag: LoraTag) -> LoraRow:
-        row = LoraRow(tag, self.label_width)
+        row = LoraRow(tag, self._label_width)
         row.weighed.connect(lambda weight: self._weigh(place, weight))
         row.removed.connect(lambda: self._replace(place, ""))
         row.called.connect(lambda: self._call(place))

@@ -199,7 +199,7 @@ class PromptPanel(QFrame):
         captions = [row.label for row in (*rows, self.seed_row)]
         captions += [*self.advanced_rows.labels, *self.film.labels, *self.start.labels]
         width = min(LABEL_MOST, max(caption.sizeHint().width() for caption in captions))
-        self.loras.label_width = width
+        self.loras.set_label_width(width)
         for caption in captions:
             caption.setFixedWidth(width)
             caption.setWordWrap(True)
@@ -272,6 +272,7 @@ class PromptPanel(QFrame):
             case "negative_prompt":
                 self.negative.set_text(value)
                 self.negative_fold.set_note(self.tr("in use") if value.strip() else "")
+                self._mark_words()
             case "kind":
                 self._show_kind()
             case "width" | "height" | "enlarge":
@@ -319,6 +320,7 @@ class PromptPanel(QFrame):
         about = facts.description if facts else ""
         marks += [Mark(start, length, "warning", f"{sentence} {about}".strip()) for start, length in unknown]
         self.prompt.mark([*marks, *self._syntax_marks(prompt)])
+        self.negative.mark(self._syntax_marks(self._draft.value("negative_prompt")))
         self._show_hint(sentence if words else "", about)
 
     def _syntax_marks(self, prompt: str) -> list[Mark]:

@@ -19,19 +19,12 @@ from desktop_app.engine.guidance import NONE
 from desktop_app.engine.learned import learned_in_texts, read_learned
 from desktop_app.prompt.reading import Reading
 from tests.engine.conftest import CPU, loaded, pictures, request_for, run
+from tests.tiny_models import loaded as finished
 from tests.tiny_models import tiny_xl_pipeline
 
 WIDTH, WIDTH_2 = 16, 24
 """Of the tiny text encoders."""
 VECTORS = torch.randn(3, WIDTH, generator=torch.Generator().manual_seed(1))
-
-
-def drain(loading: Any) -> Any:
-    while True:
-        try:
-            next(loading)
-        except StopIteration as done:
-            return done.value
 
 
 @pytest.fixture
@@ -135,7 +128,7 @@ def test_every_format_is_read(tmp_path: Path) -> None:
 
 def test_xl_learns_for_both_encoders(tmp_path: Path) -> None:
     tiny_xl_pipeline().save_pretrained(tmp_path / "xl")
-    model = drain(StableDiffusionXL.load(tmp_path / "xl", CPU, lambda: None))
+    model = finished(StableDiffusionXL.load(tmp_path / "xl", CPU, lambda: None))
     save_file({"clip_l": VECTORS, "clip_g": torch.ones(3, WIDTH_2)}, tmp_path / "easy.safetensors")
     request = request_for(prompt="a easy house", prompt_syntax=1, prompt_dialect=A1111)
     learned = learned_in_texts(Reading(((1, request),)), model.text.widths, [tmp_path])

@@ -34,18 +34,11 @@ from tests.checkpoints.real_models import shapes_of
 from tests.engine.conftest import CPU, MODEL, loaded, pictures, request_for, run
 from tests.tiny_flow_models import tiny_flux_pipeline
 from tests.tiny_models import SIZE, tiny_motion_adapter
+from tests.tiny_models import loaded as finished
 
 RANK = 3
 UNET = (".to_q", ".to_k", ".to_v", ".to_out.0", ".ff.net.0.proj", ".conv1", ".proj_in")
 Factors = dict[tuple[str, str], tuple[Tensor, Tensor]]
-
-
-def drain(loading: Any) -> Any:
-    while True:
-        try:
-            next(loading)
-        except StopIteration as done:
-            return done.value
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +156,7 @@ def wear(model: StableDiffusion, path: Path, text: float = 0.8, denoiser: float 
 
 @pytest.fixture(scope="module")
 def model(models: Path) -> StableDiffusion:
-    return drain(StableDiffusion.load(models / MODEL, CPU, lambda: None))
+    return finished(StableDiffusion.load(models / MODEL, CPU, lambda: None))
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -358,7 +351,7 @@ def test_every_layer_of_the_original_code_has_its_place_in_the_published_model(p
 
 def test_a_film_wears_the_lora_of_its_pictures(model, factors, tmp_path):
     tiny_motion_adapter().save_pretrained(tmp_path / "motion_adapter")
-    film = drain(AnimateDiff.load(model, tmp_path / "motion_adapter", FilmFacts(4, 16, 8, 16), lambda: None))
+    film = finished(AnimateDiff.load(model, tmp_path / "motion_adapter", FilmFacts(4, 16, 8, 16), lambda: None))
     lora = load_lora(kohya(tmp_path, factors), CPU.torch_device, lambda: None)
     worn_by_it = fit(lora, film.adaptable, {"denoiser": 1.0, "text": 1.0}, "Tiny")
     assert len(worn_by_it.layers) == len(factors)
@@ -370,7 +363,7 @@ def test_a_film_wears_the_lora_of_its_pictures(model, factors, tmp_path):
 @pytest.mark.parametrize("prefix", ["transformer.", "base_model.model."])
 def test_flux_wears_diffusers_loras(tmp_path, prefix):
     tiny_flux_pipeline().save_pretrained(tmp_path / "flux")
-    model = drain(Flux.load(tmp_path / "flux", CPU, lambda: None))
+    model = finished(Flux.load(tmp_path / "flux", CPU, lambda: None))
     tensors = {}
     for name, layer in model.transformer.named_modules():
         if name.endswith((".to_q", ".add_v_proj", ".proj_mlp", ".to_out.0", ".ff.net.2")):

@@ -22,23 +22,16 @@ from desktop_app.engine.families.stable_diffusion_xl import StableDiffusionXL
 from desktop_app.engine.guidance import BATCHED, NONE
 from desktop_app.engine.schedulers import build_scheduler
 from tests.engine.conftest import CPU, MODEL, job_for, loaded, made, pictures, request_for, run
+from tests.tiny_models import loaded as finished
 from tests.tiny_models import tiny_xl_pipeline
 
 LONG = ", ".join(["a red house on green hills at sunset"] * 11) + ", the sea"
 """101 tokens."""
 
 
-def drain(loading: Any) -> Any:
-    while True:
-        try:
-            next(loading)
-        except StopIteration as done:
-            return done.value
-
-
 @pytest.fixture(scope="module")
 def model(models: Path) -> StableDiffusion:
-    return drain(StableDiffusion.load(models / MODEL, CPU, lambda: None))
+    return finished(StableDiffusion.load(models / MODEL, CPU, lambda: None))
 
 
 def worded(dialect: str, prompt: str, **changes: Any) -> GenerationRequest:
@@ -166,7 +159,7 @@ def test_markers_within_a_weighted_text_are_text(model: StableDiffusion) -> None
 
 def test_both_encoders_of_xl_weigh_and_its_pooled_text_is_the_first_chunk(tmp_path: Path) -> None:
     tiny_xl_pipeline().save_pretrained(tmp_path / "xl")
-    model = drain(StableDiffusionXL.load(tmp_path / "xl", CPU, lambda: None))
+    model = finished(StableDiffusionXL.load(tmp_path / "xl", CPU, lambda: None))
     plain, _ = told(model, worded(A1111, "a red house"))
     weighted, pooled = told(model, worded(A1111, "a (red:1.5) house BREAK at night"))
     count = len(model.text.first.tokenizer("red", add_special_tokens=False)["input_ids"])

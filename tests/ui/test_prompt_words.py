@@ -55,8 +55,11 @@ def test_syntax_has_other_colours_and_unknown_loras_are_marked(stand, panel):
     stand.draft.set_value("prompt", "(red:1.2) house 🏠 <lora:Ink Wash:0.5> <lora:nowhere>")
     assert painted(panel, underlined=False) == ["(", ":1.2)", "<lora:Ink Wash:0.5>", "<lora:nowhere>"]
     assert painted(panel, underlined=True) == ["<lora:nowhere>"]
+    stand.draft.set_value("negative_prompt", "[rain]")
+    assert [selection.cursor.selectedText() for selection in panel.negative.extraSelections()] == ["[", "]"]
     stand.draft.set_value("prompt_dialect", "plain")
     assert painted(panel, underlined=False) == ["<lora:Ink Wash:0.5>", "<lora:nowhere>"]
+    assert panel.negative.extraSelections() == []
 
 
 def test_ctrl_up_and_down_weigh_the_word_at_the_cursor(stand, panel):
