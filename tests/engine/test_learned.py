@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from desktop_app.core.catalog import A1111, COMFY, INVOKE, PLAIN
 from desktop_app.core.events import Notice
+from desktop_app.core.guidance_form import NONE
 from desktop_app.engine.engine import Engine
 from desktop_app.engine.families.stable_diffusion_xl import StableDiffusionXL
-from desktop_app.engine.guidance import NONE
 from desktop_app.engine.learned import learned_in_texts, read_learned
 from desktop_app.prompt.reading import Reading
 from tests.engine.conftest import CPU, loaded, pictures, request_for, run

@@ -20,12 +20,12 @@ from desktop_app.checkpoints.loras import require_fit
 from desktop_app.core.catalog import FilmFacts
 from desktop_app.core.errors import AppError
 from desktop_app.core.events import Notice
+from desktop_app.core.guidance_form import BATCHED
 from desktop_app.engine.denoise import denoise
 from desktop_app.engine.engine import Engine
 from desktop_app.engine.families.animate_diff import AnimateDiff
 from desktop_app.engine.families.flux import Flux
 from desktop_app.engine.families.stable_diffusion import StableDiffusion
-from desktop_app.engine.guidance import BATCHED
 from desktop_app.engine.lora import fit, load_lora, worn
 from desktop_app.engine.lora_names import from_original, split_name
 from desktop_app.engine.schedulers import build_scheduler

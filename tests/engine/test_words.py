@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from desktop_app.core.catalog import A1111, COMFY, INVOKE, PLAIN, PROMPT_DIALECTS
+from desktop_app.core.guidance_form import BATCHED, NONE
 from desktop_app.core.request import GenerationRequest
 from desktop_app.core.result import RunRecord
 from desktop_app.engine.denoise import denoise
 from desktop_app.engine.engine import Engine
 from desktop_app.engine.families.stable_diffusion import StableDiffusion
 from desktop_app.engine.families.stable_diffusion_xl import StableDiffusionXL
-from desktop_app.engine.guidance import BATCHED, NONE
 from desktop_app.engine.schedulers import build_scheduler
 from tests.engine.conftest import CPU, MODEL, job_for, loaded, made, pictures, request_for, run
 from tests.tiny_models import loaded as finished
