@@ -164,7 +164,7 @@ class Program(QObject):
             case "model_folders":
                 self.library.refresh()
                 self.queue.restart_engine()
-            case "device" | "idle_minutes" | "precision" | "offload" | "decode":
+            case "device" | "idle_minutes" | "precision" | "offload" | "decode" | "sharp_preview":
                 self.queue.restart_engine()
 
     @Slot()
@@ -196,7 +196,11 @@ class Program(QObject):
 
     def _engine_arguments(self) -> Sequence[str]:
         models = [f"--models={folder}" for folder in self._model_folders()]
-        options = {"idle": "idle_minutes", **{key: key for key in ("device", *WISHES)}}
+        options = {
+            "idle": "idle_minutes",
+            "sharp-preview": "sharp_preview",
+            **{key: key for key in ("device", *WISHES)},
+        }
         told = [f"--{option}={self.settings.get(key)}" for option, key in options.items()]
         return [*models, f"--cache={self.paths.cache}", *told]
 
@@ -204,7 +208,8 @@ class Program(QObject):
         def start():
             from desktop_app.engine.engine import Engine
 
-            options = {"device": self.settings.get("device"), "wishes": Wishes.of(self.settings.get)}
+            told = self.settings.get
+            options = {"device": told("device"), "wishes": Wishes.of(told), "sharp_preview": told("sharp_preview")}
             return Engine(models=self._model_folders(), cache=self.paths.cache, **options)
 
         def serve(*arguments, **options):

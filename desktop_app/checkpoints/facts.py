@@ -19,6 +19,7 @@ from desktop_app.core.catalog import (
     FILM,
     FIRST_SIZES,
     SCHEDULERS,
+    TINY_AUTOENCODERS,
     Family,
     FilmFacts,
     ModelFacts,
@@ -30,7 +31,7 @@ from desktop_app.core.request import MAX_CLIP_SKIP
 FACTS_FILE = "safelight.json"
 FACTS_VERSION = 1
 _ENLARGER = "enlarger"
-MOTION_ADAPTER, AUTOENCODER = "MotionAdapter", "AutoencoderKL"
+MOTION_ADAPTER, AUTOENCODER, TINY_AUTOENCODER = "MotionAdapter", "AutoencoderKL", "AutoencoderTiny"
 """Classes of parts that come in folders of their own."""
 OWN_MOTION = "motion_adapter"
 """Folder of a model's own motion adapter, inside the model's folder."""
@@ -60,7 +61,8 @@ def motion_model_folder(facts: ModelFacts, name: str, folders: Iterable[Path]) -
 
 def autoencoder_folder(facts: ModelFacts, name: str, folders: Iterable[Path]) -> Path:
     """The folder of the autoencoder that ``facts.autoencoders`` calls ``name``. Raises ``AppError``."""
-    folder = find_parts(folders, AUTOENCODER).get(name)
+    found = find_parts(folders, AUTOENCODER) | find_parts(folders, TINY_AUTOENCODER)
+    folder = found.get(name)
     if folder is None:
         known = ", ".join(facts.autoencoders) or "none"
         raise RequestError("vae.unknown", value=name, model=facts.name, known=known)
@@ -95,10 +97,12 @@ def _facts(
     """``configs`` holds the diffusers configuration of the model at ``path``, and is it if that is a folder."""
     family = FAMILIES[family_key]
     motion = _fitting_motion_models(configs, folders) if family.animated else ()
-    autoencoders = _fitting_autoencoders(configs, folders) if "vae" in family.controls else ()
+    tiny = _fitting_tiny(configs, family, folders)
+    autoencoders = (*_fitting_autoencoders(configs, folders), *tiny) if "vae" in family.controls else ()
     try:
         merged = _merge(path, key, configs, family_key, own, motion)
-        return replace(merged, autoencoders=autoencoders, footprint=read_footprint(path, configs, family.parts))
+        footprint = read_footprint(path, configs, family.parts)
+        return replace(merged, autoencoders=autoencoders, tiny_autoencoders=tiny, footprint=footprint)
     except (AttributeError, KeyError, TypeError, ValueError, IndexError) as problem:
         raise AppError("model.facts", file=str(_own_facts(path)), reason=str(problem)) from problem
 
@@ -153,6 +157,25 @@ def _fitting_autoencoders(folder: Path, folders: Iterable[Path]) -> tuple[str, .
     """Names of autoencoders with latents like those of the model's own."""
     own = _latent_space(folder / "vae")
     return tuple(name for name, path in find_parts(folders, AUTOENCODER).items() if _latent_space(path) == own)
+
+
+def _fitting_tiny(folder: Path, family: Family, folders: Iterable[Path]) -> tuple[str, ...]:
+    """Names of tiny autoencoders for the latents of the model's own.
+
+    Their configs tell no more than the channels. One that is called like a published one is for those latents alone.
+    """
+    channels = _config(folder / "vae" / "config.json").get("latent_channels")
+    return tuple(
+        name
+        for name, path in find_parts(folders, TINY_AUTOENCODER).items()
+        if _config(path / "config.json").get("latent_channels") == channels and _published(name) in ("", family.tiny)
+    )
+
+
+def _published(name: str) -> str:
+    """The published tiny autoencoder that a folder of this name holds; "" if it does not say."""
+    plain = name.lower().replace("-", "").replace("_", "")
+    return next((tiny for tiny in TINY_AUTOENCODERS if tiny in plain), "")
 
 
 def _latent_space(folder: Path) -> tuple[Any, ...]:

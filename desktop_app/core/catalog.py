@@ -181,6 +181,8 @@ class Family:
     """Those that run in whatever number format suits the device; the others leave float32 for float16 only."""
     float32_parts: tuple[str, ...] = ()
     """Those whose numbers are too large for float16."""
+    tiny: str = "taesd"
+    """Which of :data:`TINY_AUTOENCODERS` knows its latents."""
     told_by: tuple[str, str, object] | None = None
     """(config file, key, value) that tells its models from those of a later family with the same pipeline."""
     overflows: bool = False
@@ -199,6 +201,8 @@ class Family:
     """Whether a motion adapter (AnimateDiff, Guo et al. 2023) turns its models into film models."""
 
 
+TINY_AUTOENCODERS = ("taesdxl", "taesd3", "taef1", "taesd")
+"""Published tiny autoencoders; the name of one may contain that of a later one."""
 _FLUX_SIZES = ((1024, 1024), (896, 1152), (1152, 896), (768, 1344), (1344, 768), (512, 512))
 _FLUX_CONTROLS = ("prompt", "lora", "steps", "scheduler", "size", "seed", "count", "start", "strength")
 _FLUX_PARTS = ("text_encoder", "text_encoder_2", "transformer", "vae")
@@ -274,6 +278,7 @@ FAMILIES: dict[str, Family] = {
         ),
         parts=("text_encoder", "text_encoder_2", "unet", "vae"),
         float32_parts=("vae",),
+        tiny="taesdxl",
     ),
     "stable-video-diffusion": Family(
         label="Stable Video Diffusion",
@@ -361,6 +366,7 @@ FAMILIES: dict[str, Family] = {
         controls=_FLUX_CONTROLS,
         parts=_FLUX_PARTS,
         large_parts=_FLUX_LARGE,
+        tiny="taef1",
         overflows=True,
         told_by=("transformer/config.json", "guidance_embeds", False),
     ),
@@ -383,6 +389,7 @@ FAMILIES: dict[str, Family] = {
         controls=(*_FLUX_CONTROLS, "guidance_scale"),
         parts=_FLUX_PARTS,
         large_parts=_FLUX_LARGE,
+        tiny="taef1",
         overflows=True,
     ),
 }
@@ -482,6 +489,8 @@ class ModelFacts:
     """How large it is; None where that cannot be told from its files."""
     autoencoders: tuple[str, ...] = ()
     """Other autoencoders than its own that know its latents, by folder name."""
+    tiny_autoencoders: tuple[str, ...] = ()
+    """Of those that are tiny, and of the others that only previews can use; by folder name."""
     motion_models: tuple[str, ...] = ()
     """Motion adapters that fit it, by folder name, "" being its own; the first is a newcomer's."""
 

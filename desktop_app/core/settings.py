@@ -136,6 +136,14 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("preview", True, "Live preview", "Show the picture while it comes out of the noise."),
     Setting(
+        "sharp_preview",
+        2,
+        "Sharp preview every (s)",
+        "With a tiny autoencoder (TAESD) in your models folder, the preview is sharp, this often. 0 leaves it soft.",
+        low=0,
+        high=60,
+    ),
+    Setting(
         "idle_minutes",
         10,
         "Free memory after (min)",

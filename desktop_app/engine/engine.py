@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ import desktop_app.engine.offline  # noqa: F401  (before torch and diffusers)
 
 import torch  # isort: skip
 
-from desktop_app.checkpoints.facts import read_model_facts, weights_of
+from desktop_app.checkpoints.facts import autoencoder_folder, read_model_facts, weights_of
 from desktop_app.checkpoints.finding import resolve_model
 from desktop_app.core.catalog import FAMILIES, ModelFacts
 from desktop_app.core.control import StopSignal
@@ -41,7 +41,8 @@ from desktop_app.engine.lora import Worn, find_wanted, fit, worn
 from desktop_app.engine.memory_watch import MemoryWatch, measurements, worth_watching
 from desktop_app.engine.model import Model
 from desktop_app.engine.parts.latent_diffusion import LatentDiffusion
-from desktop_app.engine.preview import Previewer, fitted_factors
+from desktop_app.engine.parts.tiny_autoencoder import TinyAutoencoder
+from desktop_app.engine.preview import Previewer, SharpPreviewer, fitted_factors
 from desktop_app.engine.script import read_script
 from desktop_app.engine.shelf import Shelf
 from desktop_app.engine.start import Start, as_frames, as_pixels, read_start
@@ -74,16 +75,24 @@ class Engine:
     """Makes pictures with the models found in ``models``, folders that hold model folders.
 
     ``cache`` is a folder for what can be made again; ``device`` is "auto", "cuda", "mps" or "cpu"; ``wishes`` overrule
-    what is planned about memory. Creating an engine loads nothing. One job at a time.
+    what is planned about memory; ``sharp_preview`` is the least number of seconds between two previews by a tiny
+    autoencoder, 0: none. Creating an engine loads nothing. One job at a time.
     """
 
     def __init__(
-        self, *, models: Sequence[Path], cache: Path, device: str = "auto", wishes: Wishes = NO_WISHES
+        self,
+        *,
+        models: Sequence[Path],
+        cache: Path,
+        device: str = "auto",
+        wishes: Wishes = NO_WISHES,
+        sharp_preview: float = 0,
     ) -> None:
         self._folders = tuple(models)
         self._cache = cache
         self._wish = device
         self._wishes = wishes
+        self._sharp_preview = sharp_preview
         self._found: tuple[Device, tuple[Message, ...]] | None = None
         self.shelf = Shelf(self._folders)
 
@@ -202,6 +211,7 @@ class Engine:
         device = _as_planned(device, plan)
         model = yield from self.shelf.model_for(request, facts, device, lambda: check(stop), need)
         enlarger = (yield from self.shelf.enlarger(facts, device, lambda: check(stop))) if request.enlarge > 1 else None
+        tiny = yield from self._tiny(wanted, device)
         run = replace(device.record(plan.form), tiled=plan.tiled)
         loras = self._loras(wanted.loras, facts, model, stop)
         learned = self._learned(wanted.reading, model)
@@ -216,7 +226,7 @@ class Engine:
         watch = MemoryWatch(device.torch_device, worth_watching(wanted.seen, facts, plan))
         with interruptible((*model.modules, *([enlarger] if enlarger else [])), stop), worn(loras):
             told, changes = script.encode(model)
-            previewer = self._previewer(facts, model) if wanted.preview else None
+            previewer = self._previewer(facts, model, tiny) if wanted.preview else None
             job = Job(request, facts, model, told, run, previewer, enlarger, wanted.start, stop, watch, changes)
             for index in range(first, request.count):
                 check(stop)
@@ -256,14 +266,25 @@ class Engine:
         seconds = round(source.result.seconds + time.monotonic() - started, 3)
         yield Picture(0, as_frames(pixels), replace(source.result, request=request, seconds=seconds))
 
-    def _previewer(self, facts: ModelFacts, model: Model) -> Previewer:
+    def _tiny(self, wanted: _Wanted, device: Device) -> Generator[Event, None, TinyAutoencoder | None]:
+        """The tiny autoencoder for previews, where they are wanted and there is one."""
+        names = wanted.facts.tiny_autoencoders
+        if not (names and wanted.preview and self._sharp_preview):
+            return None
+        folder = autoencoder_folder(wanted.facts, names[0], self._folders)
+        tiny = yield from self.shelf.tiny(folder, device, lambda: check(wanted.stop))
+        assert isinstance(tiny, TinyAutoencoder)
+        return tiny
+
+    def _previewer(self, facts: ModelFacts, model: Model, tiny: TinyAutoencoder | None) -> Previewer | SharpPreviewer:
         factors = facts.preview
         if factors is None:
             stamps = [(file.name, file.stat()) for file in weights_of(facts)]
             text = f"{facts.folder} {[(name, stat.st_size, stat.st_mtime_ns) for name, stat in stamps]}"
             name = hashlib.sha256(text.encode()).hexdigest()[:16]
             factors = fitted_factors(model.encode_pictures, self._cache / f"preview-{name}.json")
-        return Previewer(factors, model.device.torch_device)
+        soft = Previewer(factors, model.device.torch_device)
+        return SharpPreviewer(soft, tiny, self._sharp_preview) if tiny else soft
 
 
 def _known_from(facts: ModelFacts) -> int:

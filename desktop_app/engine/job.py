@@ -26,7 +26,7 @@ from desktop_app.engine.guidance import Predict
 from desktop_app.engine.interrupt import check
 from desktop_app.engine.memory_watch import MemoryWatch
 from desktop_app.engine.model import Model
-from desktop_app.engine.preview import Previewer
+from desktop_app.engine.preview import Previewer, SharpPreviewer
 from desktop_app.engine.schedulers import build_scheduler
 from desktop_app.engine.start import Start, as_frames
 from desktop_app.engine.steady import steady
@@ -44,7 +44,7 @@ class Job:
     model: Model
     conditioning: Any
     run: RunRecord
-    previewer: Previewer | None
+    previewer: Previewer | SharpPreviewer | None
     enlarger: Enlarger | None
     start: Start | None
     stop: StopSignal

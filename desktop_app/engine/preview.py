@@ -20,6 +20,7 @@ from torch import Tensor
 from desktop_app.core.catalog import PreviewFactors
 from desktop_app.core.files import replace_file
 from desktop_app.core.frames import Frames
+from desktop_app.engine.parts.tiny_autoencoder import TinyAutoencoder
 
 INTERVAL = 0.1
 """Seconds between two previews, at least: the eye wants no more, and each one travels to the window."""
@@ -53,6 +54,30 @@ class Previewer:
         pixels = ((rgb + 1) * 127.5).clamp(0, 255).to(torch.uint8).cpu()
         count, height, width, _ = pixels.shape
         return Frames(count, height, width, pixels.numpy().tobytes())
+
+
+class SharpPreviewer:
+    """Decodes denoised estimates with a tiny autoencoder, at most one every ``interval`` seconds; films as before.
+
+    Nothing is shown in between: a preview that goes back and forth between sharp and soft is worse than a late one.
+    """
+
+    def __init__(self, soft: Previewer, tiny: TinyAutoencoder, interval: float) -> None:
+        self._soft, self._tiny, self._interval = soft, tiny, interval
+        self._last = float("-inf")
+
+    def paint(self, estimate: Tensor, *, always: bool = False) -> Frames | None:
+        """``estimate`` as :meth:`Previewer.paint` has it, in the size of the finished picture, or smaller."""
+        if estimate.dim() == 5:
+            return self._soft.paint(estimate, always=always)
+        now = time.monotonic()
+        if not always and now - self._last < self._interval:
+            return None
+        pixels = self._tiny.decode(estimate / self._tiny.scale)
+        self._last = time.monotonic()  # after it: on a processor one takes a while
+        shown = _bounded(pixels.movedim(-1, 1).float()).movedim(1, -1).round().to(torch.uint8)
+        count, height, width, _ = shown.shape
+        return Frames(count, height, width, shown.contiguous().numpy().tobytes())
 
 
 def _bounded(latents: Tensor) -> Tensor:

@@ -66,7 +66,13 @@ def main() -> None:
     from desktop_app.engine.engine import Engine  # seconds of imports, while stops and the end are already heard
 
     wishes = Wishes.of(partial(getattr, options))
-    engine = Engine(models=options.models, cache=options.cache, device=options.device, wishes=wishes)
+    engine = Engine(
+        models=options.models,
+        cache=options.cache,
+        device=options.device,
+        wishes=wishes,
+        sharp_preview=options.sharp_preview,
+    )
     _send(outbox, None, engine.ready())
     while True:
         try:
@@ -84,6 +90,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--device", default="auto")
     for wish in WISHES:
         parser.add_argument(f"--{wish}", default=AUTO)
+    parser.add_argument("--sharp-preview", type=float, default=0, help="seconds between previews by a tiny autoencoder")
     parser.add_argument("--idle", type=float, default=10, help="minutes until unused models leave memory; 0: never")
     return parser.parse_args()
 

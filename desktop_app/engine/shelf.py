@@ -26,6 +26,7 @@ from desktop_app.engine.model import Model
 from desktop_app.engine.offload import Turns
 from desktop_app.engine.parts.autoencoder import Autoencoder
 from desktop_app.engine.parts.latent_diffusion import LatentDiffusion, load_autoencoder
+from desktop_app.engine.parts.tiny_autoencoder import TinyAutoencoder
 
 KEPT_LORAS = 8
 """Loaded LoRAs kept for the next job."""
@@ -45,7 +46,8 @@ class Shelf:
         self.models: dict[Key, Model] = {}
         """The one used last is the last."""
         self._motion: tuple[Key, AnimateDiff] | None = None
-        self._autoencoder: tuple[Key, Autoencoder] | None = None
+        self._autoencoder: tuple[Key, Autoencoder | TinyAutoencoder] | None = None
+        self._tiny: tuple[Key, Autoencoder | TinyAutoencoder] | None = None
         self._enlarger: tuple[Key, Enlarger] | None = None
         self._loras: dict[Key, Lora] = {}
         self._turns = Turns()
@@ -54,7 +56,7 @@ class Shelf:
         """Forget everything and give its memory back to the system."""
         self.models.clear()
         self._loras.clear()
-        self._motion = self._autoencoder = self._enlarger = None
+        self._motion = self._autoencoder = self._tiny = self._enlarger = None
         self._turns = Turns()
         give_memory_back()
 
@@ -118,7 +120,16 @@ class Shelf:
             self._motion = (key, (yield from AnimateDiff.load(pictures, folder, film, check)))
         return self._motion[1]
 
-    def autoencoder(self, folder: Path, device: Device, check: Check) -> Generator[Event, None, Autoencoder]:
+    def tiny(self, folder: Path, device: Device, check: Check) -> Generator[Event, None, Autoencoder | TinyAutoencoder]:
+        """The tiny autoencoder in ``folder`` for previews, which is always there whole. Raises ``AppError``."""
+        key = (str(device.torch_device), str(device.dtype), *_stamps(sorted(folder.glob("*"))))
+        if self._tiny is None or self._tiny[0] != key:
+            self._tiny = (key, (yield from load_autoencoder(folder, replace(device, offload=WHOLE), check)))
+        return self._tiny[1]
+
+    def autoencoder(
+        self, folder: Path, device: Device, check: Check
+    ) -> Generator[Event, None, Autoencoder | TinyAutoencoder]:
         """The autoencoder in ``folder``, from memory if it was the last one used and is unchanged.
 
         Raises ``AppError``.

@@ -11,14 +11,16 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
+from desktop_app.checkpoints.facts import TINY_AUTOENCODER
 from desktop_app.core.errors import AppError
 from desktop_app.core.events import Loading
 from desktop_app.core.request import GenerationRequest
 from desktop_app.engine.device import Device
 from desktop_app.engine.guidance import Predict, guided
-from desktop_app.engine.loading import Part, WeightReader, build_empty, count_weights
+from desktop_app.engine.loading import Part, WeightReader, build_empty, count_weights, read_json
 from desktop_app.engine.lora_names import DENOISER, TEXT, TEXT_2
 from desktop_app.engine.parts.autoencoder import Autoencoder
+from desktop_app.engine.parts.tiny_autoencoder import TinyAutoencoder
 from desktop_app.engine.source import Source
 
 
@@ -63,7 +65,7 @@ class LatentDiffusion(Generic[T]):
     device: Device
     text: T
     unet: Any
-    autoencoder: Autoencoder
+    autoencoder: Autoencoder | TinyAutoencoder
     scheduler_config: dict[str, Any]
 
     @property
@@ -139,9 +141,12 @@ def load_parts(
     return cls(device, text, unet, autoencoder, scheduler_config)
 
 
-def load_autoencoder(folder: Path, device: Device, check: Callable[[], None]) -> Generator[Loading, None, Autoencoder]:
-    """An autoencoder by itself, from the diffusers folder ``folder``, as it is in a model. Raises ``AppError``."""
-    autoencoder = Autoencoder.empty(Source(folder.parent), folder.name)
+def load_autoencoder(
+    folder: Path, device: Device, check: Callable[[], None]
+) -> Generator[Loading, None, Autoencoder | TinyAutoencoder]:
+    """An autoencoder by itself, tiny or not, from the diffusers folder ``folder``. Raises ``AppError``."""
+    tiny = read_json(folder, "config.json").get("_class_name") == TINY_AUTOENCODER
+    autoencoder = TinyAutoencoder.empty(folder) if tiny else Autoencoder.empty(Source(folder.parent), folder.name)
     reader = WeightReader(count_weights([autoencoder.part]), check)
     yield from autoencoder.fill(reader, device.storage, _careful(device))
     return autoencoder
