@@ -55,6 +55,7 @@ _TRANSFORMERS: tuple[tuple[str, Pattern], ...] = (
             "single_transformer_blocks.0.proj_mlp.weight": (),
         },
     ),
+    (UNKNOWN, {"distilled_guidance_layer.in_proj.weight": ()}),  # Chroma
     ("flux-2", {"single_stream_modulation.lin.weight": (), "double_stream_modulation_img.lin.weight": ()}),
     ("flux-2", {"single_stream_modulation.linear.weight": (), "double_stream_modulation_img.linear.weight": ()}),
     (

@@ -26,6 +26,13 @@ CONTROLNETS: tuple[tuple[str, Pattern], ...] = (
     ),
     ("sdxl", {"controlnet_cond_embedding.conv_in.weight": (), "add_embedding.linear_1.weight": (None, 2816)}),
     (UNKNOWN, {"controlnet_cond_embedding.conv_in.weight": ()}),
+    (  # SparseCtrl of AnimateDiff
+        "sd-1",
+        {
+            "controlnet_cond_embedding.weight": (),
+            "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight": (320, 768),
+        },
+    ),
     ("flux-1", {"controlnet_x_embedder.weight": (), "time_text_embed.text_embedder.linear_1.weight": ()}),
     ("qwen-image", {"controlnet_x_embedder.weight": (), "txt_norm.weight": (3584,)}),
     ("sd-3", {"controlnet_blocks.0.weight": (), "pos_embed_input.proj.weight": ()}),
@@ -39,6 +46,9 @@ VAES: tuple[tuple[str, Pattern], ...] = (
     ("wan-2", {"decoder.conv_in.weight": (None, 48, None, None, None), "decoder.mid_block.resnets.0.norm1.gamma": ()}),
     (UNKNOWN, {"decoder.middle.0.residual.0.gamma": ()}),  # Wan 2.1 and Qwen-Image have the very same one
     (UNKNOWN, {"decoder.mid_block.resnets.0.norm1.gamma": ()}),
+    ("ltx", {"latents_mean": (128,), "decoder.time_embedder.timestep_embedder.linear_1.weight": ()}),
+    # LTX-Video from 0.9.5 on and LTX-2 are this wide
+    (UNKNOWN, {"encoder.conv_out.conv.weight": (129, 2048, 3, 3, 3), "decoder.conv_in.conv.weight": ()}),
     ("ltx", {"per_channel_statistics.mean-of-means": (), "decoder.conv_in.conv.weight": ()}),
     ("ltx", {"latents_mean": (128,), "decoder.conv_in.conv.weight": ()}),
     ("hunyuan-video", {"decoder.conv_in.conv.weight": (512, 16, 3, 3, 3), "quant_conv.weight": ()}),

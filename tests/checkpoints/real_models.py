@@ -113,6 +113,30 @@ MODELS: dict[str, Callable[[], Any]] = {
     "sdxl controlnet": lambda: diffusers.ControlNetModel(
         **{name: value for name, value in _XL_BASE.items() if name not in ("sample_size", "up_block_types")}
     ),
+    "sparse controlnet": lambda: diffusers.SparseControlNetModel(cross_attention_dim=768),
+    "sd-3 controlnet": lambda: diffusers.SD3ControlNetModel(num_layers=1),
+    "qwen-image controlnet": lambda: diffusers.QwenImageControlNetModel(num_layers=1),
+    "sd-3.5 medium": lambda: diffusers.SD3Transformer2DModel(
+        num_attention_heads=24,
+        joint_attention_dim=4096,
+        caption_projection_dim=1536,
+        pooled_projection_dim=2048,
+        num_layers=24,
+        pos_embed_max_size=384,
+        dual_attention_layers=tuple(range(13)),
+        qk_norm="rms_norm",
+    ),
+    "flux-1 fill": lambda: diffusers.FluxTransformer2DModel(in_channels=384, num_layers=1, num_single_layers=1),
+    "wan-2 from a picture": lambda: diffusers.WanTransformer3DModel(
+        num_layers=1, in_channels=36, image_dim=1280, added_kv_proj_dim=5120
+    ),
+    "wan-2.2 small": lambda: diffusers.WanTransformer3DModel(
+        num_layers=1, in_channels=48, out_channels=48, num_attention_heads=24, ffn_dim=14336
+    ),
+    "wan-2 vace": lambda: diffusers.WanVACETransformer3DModel(num_layers=2, vace_layers=[0, 1]),
+    "chroma": lambda: diffusers.ChromaTransformer2DModel(num_layers=1, num_single_layers=1),
+    "hunyuan-video 1.5": lambda: diffusers.HunyuanVideo15Transformer3DModel(num_layers=1),
+    "ltx-2 vae": lambda: diffusers.AutoencoderKLLTX2Video(),
     "flux controlnet": lambda: diffusers.FluxControlNetModel(num_layers=1, num_single_layers=1),
     "motion adapter": lambda: diffusers.MotionAdapter(),
     "sdxl motion adapter": lambda: diffusers.MotionAdapter(block_out_channels=(320, 640, 1280)),
