@@ -68,14 +68,15 @@ class Change:
         return replace(self, down=moved(self.down), up=moved(self.up), mid=mid)
 
     def added(self, layer: nn.Module, x: Tensor) -> Tensor:
-        """up(down(x))."""
+        """up(down(x)), where ``x`` is: the weights of a layer may be elsewhere until its turn comes."""
+        down, up = self.down.to(x.device), self.up.to(x.device)
         if isinstance(layer, nn.Linear):
-            return functional.linear(functional.linear(x, self.down), self.up)
+            return functional.linear(functional.linear(x, down), up)
         assert isinstance(layer, nn.Conv2d)
         shape: Any = {"stride": layer.stride, "padding": layer.padding, "dilation": layer.dilation}
         if self.mid is None:
-            return functional.conv2d(functional.conv2d(x, self.down, **shape), self.up)
-        return functional.conv2d(functional.conv2d(functional.conv2d(x, self.down), self.mid, **shape), self.up)
+            return functional.conv2d(functional.conv2d(x, down, **shape), up)
+        return functional.conv2d(functional.conv2d(functional.conv2d(x, down), self.mid.to(x.device), **shape), up)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from desktop_app.engine.engine import Engine
 from desktop_app.engine.families.animate_diff import AnimateDiff
 from desktop_app.engine.families.flux import Flux
 from desktop_app.engine.families.stable_diffusion import StableDiffusion
-from desktop_app.engine.lora import fit, load_lora, worn
+from desktop_app.engine.lora import Change, fit, load_lora, worn
 from desktop_app.engine.lora_names import from_original, split_name
 from desktop_app.engine.schedulers import build_scheduler
 from tests.checkpoints import original_layouts as original
@@ -384,3 +384,22 @@ def test_flux_wears_diffusers_loras(tmp_path, prefix):
     with worn([worn_by_it]):
         assert not torch.allclose(predict(noise, torch.tensor(500.0)), plain)
     assert torch.equal(predict(noise, torch.tensor(500.0)), plain)
+
+
+def test_matrices_come_to_where_a_layer_computes():
+    """A layer whose weights wait elsewhere is on one device when a LoRA is put on, and computes on another."""
+    change = Change(torch.ones(RANK, 4), torch.ones(8, RANK), 1.0).on(nn.Linear(4, 8))
+    elsewhere = torch.empty(2, 4, device="meta")
+    assert change.added(nn.Linear(4, 8), elsewhere).device == elsewhere.device
+
+
+def test_a_kernel_between_two_small_ones_is_a_convolution_of_three():
+    """LoCon's "mid": the middle one has the layer's own size and stride."""
+    generator = torch.Generator().manual_seed(0)
+    down, mid, up = (torch.randn(shape, generator=generator) for shape in ((2, 4, 1, 1), (2, 2, 3, 3), (6, 2, 1, 1)))
+    layer, x = nn.Conv2d(4, 6, 3, stride=2, padding=1), torch.randn(1, 4, 8, 8, generator=generator)
+    whole = torch.einsum("ar,rshw,sb->abhw", up.flatten(1), mid, down.flatten(1))
+    expected = nn.functional.conv2d(x, whole, stride=2, padding=1)
+    change = Change(down, up, 2.0, mid)
+    assert change.fits(layer)
+    assert torch.allclose(change.on(layer).added(layer, x), expected, atol=1e-5)
