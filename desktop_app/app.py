@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtWidgets import QApplication
 
 import desktop_app
+from desktop_app.checkpoints.consent import Consents
 from desktop_app.core import network
 from desktop_app.core.frames import Frames
 from desktop_app.core.memory_plan import WISHES, Wishes
@@ -84,7 +85,7 @@ class Program(QObject):
         self.settings = SettingsStore(paths.settings, self.background, self)
         network.set_offline(self.settings.get("offline"))
         self.models = ModelList(self._model_folders, self.background, self)
-        self.library = ModelLibrary(self._model_folders, paths.model_index, self)
+        self.library = ModelLibrary(self._model_folders, paths.model_index, Consents(paths.consents), self)
         tokens, sites = Tokens(paths.tokens), Sites.from_environment()
         self.downloads = Downloads(paths.downloads, paths.models, tokens, sites, self.background, self)
         self.draft = Draft(self.models, paths.session, self.background, self)
@@ -202,7 +203,8 @@ class Program(QObject):
             **{key: key for key in ("device", *WISHES)},
         }
         told = [f"--{option}={self.settings.get(key)}" for option, key in options.items()]
-        return [*models, f"--cache={self.paths.cache}", *told]
+        own = (f"--cache={self.paths.cache}", f"--consents={self.paths.consents}")
+        return [*models, *own, *told]
 
     def _engine_here(self) -> InProcessTransport:
         def start():
@@ -210,6 +212,7 @@ class Program(QObject):
 
             told = self.settings.get
             options = {"device": told("device"), "wishes": Wishes.of(told), "sharp_preview": told("sharp_preview")}
+            options["trusts"] = Consents(self.paths.consents).given
             return Engine(models=self._model_folders(), cache=self.paths.cache, **options)
 
         def serve(*arguments, **options):

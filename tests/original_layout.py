@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import tqdm
 from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from safetensors.torch import save_file
 from torch import Tensor
@@ -20,6 +21,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from tests.tiny_models import SIZE, tiny_pipeline
 
 Weights = dict[str, Tensor]
+tqdm.tqdm.monitor_interval = 0  # writing a model shows a bar, whose monitor would be a thread
 _RESNET = {
     "norm1": "in_layers.0", "conv1": "in_layers.2", "norm2": "out_layers.0", "conv2": "out_layers.3",
     "time_emb_proj": "emb_layers.1", "conv_shortcut": "skip_connection",

@@ -26,8 +26,8 @@ _MOST_AT_ONCE = 4 * 1024 * 1024
 """Bytes that an archive may ask for in one piece: a directory of some 50,000 files."""
 _WEIGHTS = "/data.pkl"
 _MAGIC = 0x1950A86A20F9469CFC6C
-_DEEPEST = 8
-_WRAPPERS = ("", "state_dict", "model_state_dict")
+DEEPEST = 8
+WRAPPERS = ("", "state_dict", "model_state_dict")
 
 _WEIGHTS_ALONE = re.compile(
     r"collections\.(OrderedDict|defaultdict|Counter)"
@@ -139,7 +139,7 @@ def _flat(path: Path, found: Any) -> Iterator[tuple[str, Tensor]]:
 
     A dictionary may stand in several places, or in itself: depth and number of what is looked at are bounded.
     """
-    waiting, left = [("", found, _DEEPEST)], MAX_TENSORS
+    waiting, left = [("", found, DEEPEST)], MAX_TENSORS
     while waiting:
         name, value, depth = waiting.pop()
         if isinstance(value, Tensor):
@@ -148,7 +148,7 @@ def _flat(path: Path, found: Any) -> Iterator[tuple[str, Tensor]]:
             left -= len(inside)
             if left < 0:
                 raise FileProblem(path, "file.crowded")
-            start = "" if name in _WRAPPERS else f"{name}."
+            start = "" if name in WRAPPERS else f"{name}."
             waiting += [(start + key, one, depth - 1) for key, one in reversed(inside.items())]
 
 

@@ -32,7 +32,7 @@ TORCH_NAMES = {
     "U32": "uint32", "F32": "float32", "C64": "complex64", "F64": "float64", "I64": "int64", "U64": "uint64",
     "F4": "float4_e2m1fn_x2", "F6_E2M3": "float6_e2m3", "F6_E3M2": "float6_e3m2",
 }  # fmt: skip
-_METADATA = "__metadata__"
+METADATA = "__metadata__"
 _MOST_COLONS, _MOST_MARKS = 4 * MAX_TENSORS, 10 * MAX_TENSORS
 """Colons, and commas and brackets, in a long header: each tensor has four and eight, and one more for each axis."""
 _SHORT = 4 * 1024 * 1024
@@ -44,7 +44,7 @@ _LARGEST = 2**63
 def read_contents(path: Path) -> Contents:
     """What a safetensors file holds. Raises :class:`FileProblem` if anything is wrong with it."""
     header = read_header(path)
-    metadata = {clean(name): clean(value) for name, value in header.pop(_METADATA, {}).items()}
+    metadata = {clean(name): clean(value) for name, value in header.pop(METADATA, {}).items()}
     return Contents({clean(name): _tensor(description) for name, description in header.items()}, metadata)
 
 
@@ -68,8 +68,8 @@ def read_header(path: Path) -> dict[str, Any]:
         length = _length(path, beginning, size)
         file.seek(8)
         header = _parse(path, file.read(length))
-    _check_metadata(path, header.get(_METADATA, {}))
-    spans = {name: _span(path, name, tensor) for name, tensor in header.items() if name != _METADATA}
+    _check_metadata(path, header.get(METADATA, {}))
+    spans = {name: _span(path, name, tensor) for name, tensor in header.items() if name != METADATA}
     whole = 8 + length + _end_of(path, spans)
     if size < whole:
         raise FileProblem(path, "file.cut-off", size=f"{size:,}", whole=f"{whole:,}")

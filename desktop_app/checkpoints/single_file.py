@@ -12,16 +12,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from desktop_app.checkpoints.identify import identify
+from desktop_app.checkpoints.identify import identify, read_weights
 from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, UNKNOWN, Identity
 from desktop_app.checkpoints.original_names import Places, clip, lone_vae, open_clip, unet, vae
 from desktop_app.checkpoints.prediction import guessed_prediction
-from desktop_app.checkpoints.safetensors_header import check_safetensors
 from desktop_app.checkpoints.weights_file import FileProblem
 from desktop_app.core.errors import AppError
 from desktop_app.core.paths import architectures_dir
 
-SUFFIXES = (".safetensors", ".sft")
+SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin")
+FORMATS = ("safetensors", "pickle")
 RUN = ("checkpoint", "denoiser")
 """Kinds of files that make pictures, the second with the other parts beside it."""
 _Map = Callable[[Mapping[str, Any]], Places]
@@ -86,7 +86,7 @@ def unfit(identity: Identity) -> str:
     """Why a sound file cannot be run whatever lies beside it, in words that follow its name; "" if it can."""
     if identity.kind not in RUN:
         return "is not a checkpoint" if identity.kind == UNKNOWN else f"holds only this: {KINDS[identity.kind]}"
-    if identity.format != "safetensors":
+    if identity.format not in FORMATS:
         return f"is packed in a way that is not read yet ({identity.format})"
     if identity.architecture not in PARTS:
         return f"is of another architecture ({ARCHITECTURES[identity.architecture]})"
@@ -128,6 +128,6 @@ def check_single_file(path: Path) -> None:
     """Find missing parts and truncated or damaged files before anything loads them. Raises ``AppError``."""
     for file in weight_files(usable(path)):
         try:
-            check_safetensors(file)
+            read_weights(file)
         except FileProblem as problem:
             raise AppError(problem.message.id, **problem.message.values) from problem

@@ -10,9 +10,11 @@ import types
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from desktop_app.checkpoints.facts import check_model_files, read_model_facts
+from desktop_app.checkpoints.consent import require_consent
+from desktop_app.checkpoints.facts import check_model_files, read_model_facts, weights_of
 from desktop_app.checkpoints.finding import first_model, name_of, resolve_model
 from desktop_app.commands.options import requested
 from desktop_app.commands.output import Target, find_target, save_or_keep
@@ -34,12 +36,17 @@ def make(options: argparse.Namespace, kind: str, own: Mapping[str, Any]) -> int:
     paths = app_paths(options.data_dir)
     settings, _ = load_settings(paths.settings)
     folders = paths.model_folders(settings["model_folders"])
+
+    def trusts(file: Path) -> bool:
+        return options.trust_pickle
+
     model = resolve_model(options.model, folders) if options.model else first_model(folders)
     facts = read_model_facts(model, folders)
     request = replace(requested(options, facts, kind, own), model=name_of(model, folders))
     validate(request, facts)
     target = find_target(options.output, kind, settings, paths)
     check_model_files(facts)
+    require_consent(weights_of(facts), trusts)
     paths.prepare()
 
     from desktop_app.engine.engine import Engine, serve  # torch: seconds, and not needed to refuse a bad request
@@ -47,7 +54,7 @@ def make(options: argparse.Namespace, kind: str, own: Mapping[str, Any]) -> int:
     with _interruptible() as stop:
         wishes = Wishes.of(lambda key: getattr(options, key) or settings[key])
         device = options.device or settings["device"]
-        engine = Engine(models=folders, cache=paths.cache, device=device, wishes=wishes)
+        engine = Engine(models=folders, cache=paths.cache, device=device, wishes=wishes, trusts=trusts)
         events = serve(engine, request.with_fixed_seed(), stop, preview=False)
         _Reporter(options, kind, target, Progress(enabled=not options.quiet, kind=kind)).follow(events)
     return 0

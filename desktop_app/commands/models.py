@@ -10,7 +10,7 @@ from typing import Any
 
 from desktop_app.checkpoints.identify import identify
 from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, PARTS, Identity
-from desktop_app.commands import model_downloads, model_folders
+from desktop_app.commands import model_convert, model_downloads, model_folders
 from desktop_app.core.errors import AppError
 from desktop_app.core.forecast import weight_bytes
 from desktop_app.core.messages import Message
@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     inspect.set_defaults(models=_inspect)
     model_folders.add_arguments(commands)
     model_downloads.add_arguments(commands)
+    model_convert.add_arguments(commands)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from desktop_app.commands.model_convert import add_trust
 from desktop_app.core.catalog import PROMPT_DIALECTS, SCHEDULE_TYPES, SCHEDULERS, ModelFacts
 from desktop_app.core.errors import RequestError
 from desktop_app.core.memory_plan import WISHES
@@ -26,7 +27,8 @@ def add_common_arguments(parser: argparse.ArgumentParser, kind: str) -> None:
     """What both commands take; ``kind`` is "picture" or "film". Ranges are checked with the request."""
     devices = [value for value, _ in BY_KEY["device"].choices]
     parser.add_argument("--negative", default="", metavar="TEXT", help=f"what to keep out of the {kind}")
-    parser.add_argument("--model", metavar="NAME", help="name or folder of a model (see doctor)")
+    parser.add_argument("--model", metavar="NAME", help="name, file or folder of a model (see doctor)")
+    add_trust(parser)
     parser.add_argument("--seed", type=int, default=-1, metavar="N", help=f"the same seed draws the same {kind}")
     parser.add_argument("--steps", type=int, metavar="N", help="more steps take longer and look finer")
     parser.add_argument("--guidance", type=float, metavar="X", help="how closely to follow the prompt; 1 is not at all")

@@ -90,6 +90,10 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "Does not run here: it needs about {need} of memory, and {have} are free.",
         "A smaller or quantised version may fit.",
     ),
+    "library.pickle": (
+        "A pickle, a kind of file that can hide programs.",
+        "Convert it to a .safetensors file, or allow it to be read.",
+    ),
     "library.format": (
         "Safelight cannot run models in {format} files.",
         "Take the same model as a .safetensors file, or as a folder in the layout of diffusers.",
@@ -202,6 +206,17 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "{file} asks for more than weights: {names}.",
         "Loading it could run a program hidden in it, so nothing of it is. Take the model as a .safetensors file.",
     ),
+    "pickle.consent": (
+        "{file} is a pickle, a kind of file that can hide programs.",
+        "If you trust where it comes from, allow it in the Models workspace (on the command line: --trust-pickle). "
+        "Only its weights are read then, and nothing in it is run.",
+    ),
+    "pickle.unreadable": (
+        "{file} cannot be read as weights alone: {reason}.",
+        "Take the same model as a .safetensors file.",
+    ),
+    "convert.failed": ("{file} could not be converted ({reason}).", ""),
+    "pickle.none": ("{file} is not a file of pickled weights.", "There is nothing to convert."),
     "file.dtype": (
         "{file} holds {name} in the number format {dtype}, which Safelight does not know.",
         "Take the same model in another number format.",

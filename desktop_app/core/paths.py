@@ -83,6 +83,11 @@ class AppPaths:
         return self.cache / MEASUREMENTS
 
     @property
+    def consents(self) -> Path:
+        """Which pickled files may be read."""
+        return self.data / "consents.json"
+
+    @property
     def log(self) -> Path:
         return self.data / "logs" / "safelight.log"
 

@@ -14,6 +14,7 @@ import desktop_app.engine.offline  # noqa: F401  (before torch and diffusers)
 
 import torch  # isort: skip
 
+from desktop_app.checkpoints.consent import Trusts, nobody_agreed
 from desktop_app.checkpoints.facts import autoencoder_folder, read_model_facts, weights_of
 from desktop_app.checkpoints.finding import resolve_model
 from desktop_app.core.catalog import FAMILIES, ModelFacts
@@ -76,7 +77,8 @@ class Engine:
 
     ``cache`` is a folder for what can be made again; ``device`` is "auto", "cuda", "mps" or "cpu"; ``wishes`` overrule
     what is planned about memory; ``sharp_preview`` is the least number of seconds between two previews by a tiny
-    autoencoder, 0: none. Creating an engine loads nothing. One job at a time.
+    autoencoder, 0: none; ``trusts`` says of which pickled files the weights may be read. Creating an
+    engine loads nothing. One job at a time.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Engine:
         device: str = "auto",
         wishes: Wishes = NO_WISHES,
         sharp_preview: float = 0,
+        trusts: Trusts = nobody_agreed,
     ) -> None:
         self._folders = tuple(models)
         self._cache = cache
@@ -94,7 +97,7 @@ class Engine:
         self._wishes = wishes
         self._sharp_preview = sharp_preview
         self._found: tuple[Device, tuple[Message, ...]] | None = None
-        self.shelf = Shelf(self._folders)
+        self.shelf = Shelf(self._folders, trusts)
 
     def ready(self) -> EngineReady:
         """Find device, number format and threads. On a CPU that was never probed this takes a fraction of a second."""

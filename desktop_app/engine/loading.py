@@ -21,14 +21,12 @@ from transformers.models.clip.tokenization_clip import CLIPTokenizer
 
 from desktop_app.checkpoints.original_names import Place, Places
 from desktop_app.checkpoints.safetensors_header import read_header
+from desktop_app.checkpoints.single_file import known
 from desktop_app.core.errors import AppError
 from desktop_app.core.events import Loading
+from desktop_app.engine.dtypes import DTYPES
+from desktop_app.engine.pickles import read_pickled
 
-DTYPES = {
-    "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64,
-    "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
-    "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2,
-}  # fmt: skip
 _BAD_CONFIG = (
     TypeError, ValueError, KeyError, AttributeError, IndexError, ArithmeticError, StrictDataclassError,
 )  # fmt: skip
@@ -170,13 +168,18 @@ class StoredTensor:
     shape: torch.Size
     begin: int
     size: int
+    value: Tensor | None = None
+    """The tensor itself, of a pickled file; it may be mapped from it."""
 
 
 def stored_tensors(part: Part, file: Path) -> list[StoredTensor]:
-    """What of ``part`` a safetensors file holds, in the order of its bytes. Reads the header only.
+    """What of ``part`` a weights file holds, of safetensors in the order of its bytes. Reads the header only.
 
     Raises ``AppError``.
     """
+    if part.file is not None and known(file).format == "pickle":
+        found = {name: value for name, value in read_pickled(file).items() if part.places(name)}
+        return [StoredTensor(name, "", value.shape, 0, 0, value) for name, value in found.items()]
     try:
         header = read_header(file)
         with file.open("rb") as stream:
@@ -199,6 +202,8 @@ def count_weights(parts: list[Part]) -> int:
 
 def read_tensor(part: Part, stream: FileIO, stored: StoredTensor) -> Tensor:
     """The tensor, on the CPU, in the dtype it is stored in. Raises ``AppError``."""
+    if stored.value is not None:
+        return stored.value.clone()
     file = Path(str(stream.name)).name
     if stored.dtype not in DTYPES:
         raise part.damaged(file, f"holds {stored.name} in the unknown format {stored.dtype}")

@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from desktop_app.checkpoints.consent import Consents, nobody_agreed
 from desktop_app.core import network
 from desktop_app.core.control import StopSignal
 from desktop_app.core.errors import AppError
@@ -66,12 +67,14 @@ def main() -> None:
     from desktop_app.engine.engine import Engine  # seconds of imports, while stops and the end are already heard
 
     wishes = Wishes.of(partial(getattr, options))
+    trusts = Consents(options.consents).given if options.consents else nobody_agreed
     engine = Engine(
         models=options.models,
         cache=options.cache,
         device=options.device,
         wishes=wishes,
         sharp_preview=options.sharp_preview,
+        trusts=trusts,
     )
     _send(outbox, None, engine.ready())
     while True:
@@ -91,6 +94,7 @@ def _options() -> argparse.Namespace:
     for wish in WISHES:
         parser.add_argument(f"--{wish}", default=AUTO)
     parser.add_argument("--sharp-preview", type=float, default=0, help="seconds between previews by a tiny autoencoder")
+    parser.add_argument("--consents", type=Path, help="file that says which pickled files may be read")
     parser.add_argument("--idle", type=float, default=10, help="minutes until unused models leave memory; 0: never")
     return parser.parse_args()
 

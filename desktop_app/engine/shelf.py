@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from desktop_app.checkpoints.consent import Trusts, nobody_agreed, require_consent
 from desktop_app.checkpoints.facts import autoencoder_folder, check_model_files, motion_model_folder, weights_of
 from desktop_app.core.catalog import FilmFacts, ModelFacts
 from desktop_app.core.events import Event
@@ -40,9 +41,9 @@ Check = Callable[[], None]
 class Shelf:
     """Models by what makes them differ: their files, the device and the number format."""
 
-    def __init__(self, folders: Sequence[Path]) -> None:
-        """Motion adapters and autoencoders are looked for in ``folders``."""
-        self._folders = folders
+    def __init__(self, folders: Sequence[Path], trusts: Trusts = nobody_agreed) -> None:
+        """Motion adapters and autoencoders are looked for in ``folders``; ``trusts`` says which pickles may be read."""
+        self._folders, self._trusts = folders, trusts
         self.models: dict[Key, Model] = {}
         """The one used last is the last."""
         self._motion: tuple[Key, AnimateDiff] | None = None
@@ -69,6 +70,7 @@ class Shelf:
         """
         check_model_files(facts)
         files = weights_of(facts)
+        require_consent(files, self._trusts)
         key = (facts.folder, str(device.torch_device), str(device.dtype), device.offload, *_stamps(files))
         room = _room(need, files)
         if key in self.models:

@@ -11,12 +11,14 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
 
+from desktop_app.checkpoints.consent import Consents, Trusts, nobody_agreed
 from desktop_app.checkpoints.finding import is_model, named
 from desktop_app.checkpoints.identity import UNKNOWN, Identity
 from desktop_app.checkpoints.index import Index
 from desktop_app.checkpoints.scan import display_name, model_files
 from desktop_app.checkpoints.sidecars import Notes, names_in, read_notes
 from desktop_app.studio.background import Background
+from desktop_app.studio.conversion import Conversion
 
 _NOWHERE = QModelIndex()
 
@@ -44,16 +46,19 @@ class LibraryScan:
     items: tuple[LibraryItem, ...] = ()
     """Everything, by name; a file in two folders counts once."""
     models: Mapping[str, Path] = field(default_factory=dict)
-    """The whole models, in the order of the folders."""
+    """The whole models that may be read, in the order of the folders."""
 
 
-def scan_library(folders: Sequence[Path], index: Index, stopped: Callable[[], bool]) -> LibraryScan:
-    """Look through ``folders``; ``stopped`` is asked between files."""
+def scan_library(
+    folders: Sequence[Path], index: Index, stopped: Callable[[], bool], trusts: Trusts = nobody_agreed
+) -> LibraryScan:
+    """Look through ``folders``; ``stopped`` is asked between files, ``trusts`` of each pickled model."""
     paths = dict.fromkeys(path for folder in folders for path in model_files(folder))
     beside = {folder: names_in(folder) for folder in {path.parent for path in paths}}
     known = {identity.path: identity for identity in index.identities(paths, stopped)}
-    models = named(path for path in known if is_model(path, known.__getitem__))
-    names = {path: name for name, path in models.items()}
+    whole = named(path for path in known if is_model(path, known.__getitem__))
+    names = {path: name for name, path in whole.items()}
+    models = {name: path for name, path in whole.items() if known[path].format != "pickle" or trusts(path)}
     items = [
         LibraryItem(names.get(path) or display_name(path), one, read_notes(one, beside[path.parent]))
         for path, one in known.items()
@@ -72,13 +77,18 @@ class ModelLibrary(QAbstractListModel):
     scanned = Signal()
     """A scan has ended, or begun: see :attr:`scanning`."""
 
-    def __init__(self, folders: Callable[[], Sequence[Path]], index: Path, parent: QObject | None = None) -> None:
-        """``index`` is the file that keeps what is known between starts."""
+    def __init__(
+        self, folders: Callable[[], Sequence[Path]], index: Path, consents: Consents, parent: QObject | None = None
+    ) -> None:
+        """``index`` is the file that keeps what is known between starts; ``consents`` say which pickles may be read."""
         super().__init__(parent)
         self._folders = folders
         self._index_file = index
+        self._consents = consents
         self._index: Index | None = None
         self._background = Background(self)
+        self.conversion = Conversion(self)
+        self.conversion.finished.connect(self.refresh)
         self._stopped = threading.Event()
         self._found = LibraryScan()
         self.scanning = False
@@ -101,6 +111,10 @@ class ModelLibrary(QAbstractListModel):
         self.scanning = True
         self.scanned.emit()
         self._background.run(lambda: self._scan(folders), self._take)
+
+    def allow(self, path: Path) -> None:
+        """Remember in the background that a person agrees to have the pickled file at ``path`` read; look again."""
+        self._background.run(lambda: self._consents.give(path), lambda _: self.refresh())
 
     def show_only(self, text: str, kind: str, architecture: str) -> None:
         """Hide what lacks a word of ``text``, or is of another kind or architecture; "" hides nothing."""
@@ -126,8 +140,9 @@ class ModelLibrary(QAbstractListModel):
         return _occurring(item.identity.architecture for item in self.items)
 
     def close(self) -> None:
-        """Stop a scan that is running; call before the program ends."""
+        """Stop a scan or a conversion that is running; call before the program ends."""
         self._stopped.set()
+        self.conversion.stop()
         self._background.close()
 
     def rowCount(self, parent: QModelIndex | QPersistentModelIndex = _NOWHERE) -> int:  # noqa: N802 (Qt's name)
@@ -146,11 +161,11 @@ class ModelLibrary(QAbstractListModel):
     def _scan(self, folders: Sequence[Path]) -> LibraryScan:
         if self._index is None:
             self._index = Index(self._index_file)
-        return scan_library(folders, self._index, self._stopped.is_set)
+        return scan_library(folders, self._index, self._stopped.is_set, self._consents.given)
 
     def _take(self, found: LibraryScan) -> None:
         self.scanning = False
-        if found.items != self.items:
+        if found != self._found:
             self._found = found
             self._apply()
         self.scanned.emit()

@@ -12,7 +12,7 @@ from desktop_app.core.memory_plan import MEASURES
 from desktop_app.core.messages import Message
 from desktop_app.core.planning import Chosen
 
-RUN_FORMATS = ("safetensors",)
+RUN_FORMATS = ("safetensors", "pickle")
 """Formats of files that the engine reads."""
 
 
@@ -27,6 +27,8 @@ def verdict(identity: Identity, usable: bool, chosen: Chosen | None, machine: Ma
         return _fits(chosen, machine)
     if identity.kind == UNKNOWN:
         return False, Message("library.unknown", {})
+    if identity.format == "pickle":
+        return False, Message("library.pickle", {})
     if identity.format not in RUN_FORMATS:
         return False, Message("library.format", {"format": identity.format})
     if identity.kind == LORA:

@@ -6,21 +6,19 @@ handed its engine by ``app.py``.
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import desktop_app
 from desktop_app.core.control import StopSignal
 from desktop_app.core.events import END, EngineReady, Event, Picture
 from desktop_app.core.request import GenerationRequest
 from desktop_app.core.result import RunRecord
 from desktop_app.core.wire import WireError, pack_event, read_message, unpack_event, write_message
+from desktop_app.studio.child import console_python, environment
 
 _LOG_BYTES = 1_000_000
 """An engine's log that has grown beyond this starts anew with the next engine."""
@@ -92,11 +90,11 @@ class ProcessTransport:
         full = self._log.exists() and self._log.stat().st_size > _LOG_BYTES
         with self._log.open("wb" if full else "ab") as log:
             self._process = subprocess.Popen(
-                [_console_python(), "-m", "desktop_app.engine.process", *self._arguments()],
+                [console_python(), "-m", "desktop_app.engine.process", *self._arguments()],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=_environment(),
+                env=environment(),
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
         event = self._receive()[1]
@@ -233,21 +231,6 @@ class InProcessTransport:
 
     def close(self) -> None:
         self._engine = None
-
-
-def _console_python() -> str:
-    """The interpreter to run the engine with; beside ``pythonw.exe`` that is ``python.exe``, which has pipes."""
-    executable = Path(sys.executable)
-    if executable.name.lower() == "pythonw.exe":
-        return str(executable.with_name("python.exe"))
-    return str(executable)
-
-
-def _environment() -> dict[str, str]:
-    """This environment, with the folder that holds ``desktop_app`` first on the path of modules."""
-    package_parent = str(Path(desktop_app.__file__).parent.parent)
-    inherited = os.environ.get("PYTHONPATH")
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (package_parent, inherited)))}
 
 
 def _close_quietly(stream: Any) -> None:

@@ -278,6 +278,7 @@ class MainWindow(QMainWindow):
         self.models_workspace.use_wanted.connect(self._use_model)
         self.models_workspace.wear_wanted.connect(self._wear)
         self.models_workspace.said.connect(self._say)
+        self._models.changed.connect(self.models_workspace.show_chosen)
         self.models_workspace.failed.connect(self.show_error)
 
     # -- for app.py

@@ -29,6 +29,8 @@ class ModelDetails(QFrame):
     """A column of its own at the right."""
 
     use_wanted = Signal()
+    pickle_wanted = Signal()
+    """Ask whether the pickled file may be read or converted."""
     said = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -44,7 +46,9 @@ class ModelDetails(QFrame):
         self.use.setProperty("role", "accent")
         self.folder = _button(self.tr("Show in folder"), self.tr("Show the file in its folder."))
         self.copy = _button(self.tr("Copy path"), self.tr("Copy where the file is."))
+        self.pickle = _button(self.tr("Convert or allow…"), self.tr("Say what may be done with this pickled file."))
         self.use.clicked.connect(self.use_wanted)
+        self.pickle.clicked.connect(self.pickle_wanted)
         self.folder.clicked.connect(self._show_in_folder)
         self.copy.clicked.connect(self._copy_path)
         self._lay_out()
@@ -61,6 +65,7 @@ class ModelDetails(QFrame):
         self.verdict.setText(" ".join(filter(None, told_of_this_file(problem) if problem else translated(message))))
         theme.set_role(self.verdict, "" if runs else "hint" if problem or usable else "muted")
         self._dress_use(usable, wearable=item.identity.kind == LORA and runs)
+        self.pickle.setVisible(item.identity.format == "pickle" and problem is None)
         self.table.show_pairs(self._pairs(item))
         self.notes.setText(item.notes.description)
         self.notes.setVisible(bool(item.notes.description))
@@ -76,6 +81,14 @@ class ModelDetails(QFrame):
         self.use.setToolTip(tip)
         self.use.setEnabled(usable or wearable)
         self.use.setVisible(usable or wearable)
+
+    def show_conversion(self, fraction: float | None) -> None:
+        """How far a conversion is; None if none is running."""
+        text = self.tr("Convert or allow…")
+        if fraction is not None:
+            text = self.tr("Converting, {percent} %").format(percent=round(100 * fraction))
+        self.pickle.setText(text)
+        self.pickle.setEnabled(fraction is None)
 
     def show_preview(self, pixmap: QPixmap | None) -> None:
         """The preview picture, once it was read; None or a null one hides it."""
@@ -127,6 +140,7 @@ class ModelDetails(QFrame):
         buttons.setContentsMargins(theme.L, theme.M, theme.L, theme.L)
         buttons.setSpacing(theme.S)
         buttons.addWidget(self.use)
+        buttons.addWidget(self.pickle)
         row = QHBoxLayout()
         row.setSpacing(theme.S)
         row.addWidget(self.folder, 1)

@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS
 from desktop_app.checkpoints.loras import LORA, lora_name
 from desktop_app.checkpoints.scan import comfy_folders
+from desktop_app.checkpoints.single_file import unfit
 from desktop_app.core.catalog import ModelFacts
 from desktop_app.core.messages import Message
 from desktop_app.studio.downloads import Downloads
@@ -37,6 +38,7 @@ from desktop_app.ui.download_panel import DownloadPanel
 from desktop_app.ui.icons import icon
 from desktop_app.ui.model_cards import ModelCards
 from desktop_app.ui.model_details import ModelDetails
+from desktop_app.ui.pickle_question import PickleQuestion
 from desktop_app.ui.thumbnails import Thumbnails
 from desktop_app.ui.widgets.calm import CalmComboBox
 from desktop_app.ui.widgets.icon_button import IconButton
@@ -116,6 +118,7 @@ class ModelsWorkspace(QWidget):
         self.list.setAccessibleName(self.tr("Models"))
         self.list.setToolTip(self.tr("Choose a model to see what is known of it; Enter uses it."))
         self.details = ModelDetails()
+        self.pickle_question = PickleQuestion(self)
         self.empty = _EmptyState()
         self.invitation = _EmptyState()
         self.invitation.show_state(searching=False, scanning=False)
@@ -176,6 +179,12 @@ class ModelsWorkspace(QWidget):
         self.list.doubleClicked.connect(self._use)
         self.details.use_wanted.connect(self._use)
         self.details.said.connect(self.said)
+        self.details.pickle_wanted.connect(self._ask_about_pickle)
+        self.pickle_question.convert_wanted.connect(self._library.conversion.start)
+        self.pickle_question.allowed.connect(self._library.allow)
+        self._library.conversion.progressed.connect(self._show_conversion)
+        self._library.conversion.finished.connect(self._converted)
+        self._library.conversion.failed.connect(self.failed)
         self._thumbnails.ready.connect(self._thumbnail_ready)
 
     # -- showing
@@ -254,7 +263,30 @@ class ModelsWorkspace(QWidget):
             if self._library.item(row).identity.path == self._chosen:
                 self._show_preview(self._library.item(row))
 
+    @Slot()
+    def show_chosen(self) -> None:
+        """Tell again of the chosen model, which may be one that can be used by now."""
+        self._choose()
+
+    @Slot()
+    def _show_conversion(self) -> None:
+        conversion = self._library.conversion
+        self.details.show_conversion(conversion.done if conversion.file else None)
+
     # -- doing
+
+    @Slot()
+    def _ask_about_pickle(self) -> None:
+        row = self._library.row_of(self._chosen) if self._chosen else -1
+        if row >= 0:
+            identity = self._library.item(row).identity
+            whole = identity.kind == "checkpoint" and not identity.missing
+            runs = whole and not unfit(identity) and self._usable(identity.path) is None
+            self.pickle_question.ask(identity.path, runs=runs)
+
+    @Slot(object)
+    def _converted(self, path: Path) -> None:
+        self.said.emit(self.tr("{name} is written.").format(name=path.name))
 
     @Slot()
     def _use(self) -> None:

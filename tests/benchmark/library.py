@@ -21,6 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+from desktop_app.checkpoints.consent import Consents
 from desktop_app.checkpoints.index import Index
 from desktop_app.studio.model_library import ModelLibrary, scan_library
 from tests.checkpoints.headers import write_header
@@ -72,7 +73,7 @@ def main() -> None:
 
         print(f"first scan          {seconds(scan, 1):7.2f} s of {options.files:,} files")
         print(f"from the index      {seconds(scan):7.2f} s, as at every start")
-        library = ModelLibrary(lambda: [root], index)
+        library = ModelLibrary(lambda: [root], index, Consents(root / "consents.json"))
         library.items = scan()
         print(f"a search            {seconds(lambda: search(library)):7.3f} s, and the whole list again")
         print(f"index               {index.stat().st_size / 1e6:7.1f} MB")

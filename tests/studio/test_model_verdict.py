@@ -33,7 +33,7 @@ CHECKPOINT: dict[str, Any] = {"kind": "checkpoint"}
         ({}, False, False, "library.unknown"),
         ({"format": "GGUF"}, False, False, "library.unknown"),
         ({"kind": "denoiser", "format": "GGUF"}, False, False, "library.format"),
-        ({"kind": "lora", "format": "pickle"}, False, False, "library.format"),
+        ({"kind": "lora", "format": "pickle"}, False, False, "library.pickle"),
         ({**CHECKPOINT, "problem": Message("file.empty", {"file": "x"})}, True, False, "file.empty"),
     ],
 )

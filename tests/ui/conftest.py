@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtWidgets import QApplication
 
+from desktop_app.checkpoints.consent import Consents
 from desktop_app.core import events as ev
 from desktop_app.core.paths import AppPaths, app_paths
 from desktop_app.core.request import GenerationRequest
@@ -122,7 +123,8 @@ def build(root: Path, transport: ScriptedTransport) -> Stand:
     background = Background()
     settings = SettingsStore(paths.settings, background)
     models = ModelList(lambda: (root / "bundled",), background)
-    library = ModelLibrary(lambda: paths.model_folders(settings.get("model_folders"))[1:], paths.model_index)
+    folders = lambda: paths.model_folders(settings.get("model_folders"))[1:]  # noqa: E731
+    library = ModelLibrary(folders, paths.model_index, Consents(paths.consents))
     tokens = Tokens(paths.tokens, {})
     downloads = Downloads(paths.downloads, paths.models, tokens, Sites.from_environment(), background)
     draft = Draft(models, paths.session, background)
