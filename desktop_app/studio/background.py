@@ -27,13 +27,17 @@ class Background(QObject):
         super().__init__(parent)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="background")
         self._pending: dict[Path, bytes] = {}
+        self._closed = False
         self._done.connect(self._deliver)
 
     def run(self, work: Callable[[], Any], then: Callable[[Any], None] | None = None) -> None:
         """Do ``work`` on the helper thread, then call ``then`` with its value on this object's thread.
 
-        An ``AppError`` goes to :attr:`failed` instead; anything else is raised on this object's thread.
+        An ``AppError`` goes to :attr:`failed` instead; anything else is raised on this object's thread. What is asked
+        after the end, by an engine that says good-bye while the program closes, is not begun.
         """
+        if self._closed:
+            return
         self._pool.submit(self._work, work, then)
 
     def write(self, path: Path, data: bytes) -> None:
@@ -44,7 +48,8 @@ class Background(QObject):
             self._pool.submit(self._work, lambda: self._write(path), None)
 
     def close(self) -> None:
-        """Finish what is waiting; afterwards nothing may be submitted."""
+        """Finish what is waiting; afterwards nothing may be written."""
+        self._closed = True
         self._pool.shutdown(wait=True)
 
     def _write(self, path: Path) -> None:

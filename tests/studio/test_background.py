@@ -39,3 +39,10 @@ def test_an_app_error_is_a_message_and_nothing_else_happens(qtbot, background):
         background.run(work, called.append)
     assert caught.args[0].id == "model.none"
     assert called == []
+
+
+def test_what_is_asked_after_the_end_is_not_begun(background):
+    background.close()
+    called = []
+    background.run(lambda: called.append("begun"))
+    assert called == []
