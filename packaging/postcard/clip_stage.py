@@ -13,12 +13,25 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
 from captions import caption, full_caption
-from common import render_all, scenes, to_tensor, train, trained_pictures
-from scene import COLOURS, OBJECTS, PLACES, TERRAINS, TIMES, Scene, is_held_out
+from common import mixed_precision, render_all, scenes, to_tensor, train, trained_pictures
+from drawing import about_object
+from scene import (
+    COLOURS,
+    DISTANCES,
+    OBJECTS,
+    PLACES,
+    SKIES,
+    TERRAINS,
+    TIMES,
+    WEATHERS,
+    Scene,
+    is_held_out,
+)
 from tokenizer import MAX_LENGTH, check_tokenizer
 
 PEAK_RATE = 1e-3
@@ -33,6 +46,10 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "time": TIMES,
     "place": PLACES,
 }
+READ: dict[str, tuple[str, ...]] = ATTRIBUTES | {"distance": DISTANCES, "weather": WEATHERS, "sky": SKIES}
+READING_WEIGHT = 1.0  # of the loss that keeps every attribute readable in the picture tower
+FINDING_WEIGHT = 4.0  # of the loss by which every patch knows whether the object is there
+WHOLE_CLIP = "clip."  # before the names of CLIP's weights in a checkpoint
 GROUP = 4  # scenes of a batch that share terrain, time, weather and sky
 PROMPTS = 48  # captions whose mean stands for an attribute in zero-shot labelling
 
@@ -66,7 +83,9 @@ def load_clip(out: Path) -> CLIPModel:
     """The CLIP of the checkpoints in `out`: the finished one, with the U-Net's text tower, if it is there."""
     finished = out / "aligned.pt"
     clip = new_clip()
-    clip.load_state_dict(torch.load(finished if finished.exists() else out / "clip.pt", weights_only=False)["model"])
+    state = torch.load(finished if finished.exists() else out / "clip.pt", weights_only=False)["model"]
+    whole = {name.removeprefix(WHOLE_CLIP): value for name, value in state.items() if name.startswith(WHOLE_CLIP)}
+    clip.load_state_dict(whole)
     return clip.eval().requires_grad_(False)
 
 
@@ -104,9 +123,15 @@ def align_pictures(out: Path, minutes: float) -> None:
 
 
 def _train(clip: CLIPModel, out: Path, name: str, minutes: float) -> None:
-    """Train what of `clip` is not frozen; resumes from the checkpoint called `name`."""
+    """Train what of `clip` is not frozen; resumes from the checkpoint called `name`.
+
+    Linear heads, thrown away afterwards, read every attribute off the picture tower, and off each of its patches
+    whether the object is there: without them it never learns what fills few patches, nor where it is.
+    """
     tokenizer = check_tokenizer(out / "tokenizer")
-    wanted = [parameter for parameter in clip.parameters() if parameter.requires_grad]
+    heads = {"reading": nn.Linear(WIDTH, sum(map(len, READ.values()))), "finding": nn.Linear(WIDTH, 1)}
+    both = nn.ModuleDict({WHOLE_CLIP.rstrip("."): clip, **heads})
+    wanted = [parameter for parameter in both.parameters() if parameter.requires_grad]
     decayed = [p for p in wanted if p.ndim > 1]
     others = [p for p in wanted if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}]
@@ -121,8 +146,16 @@ def _train(clip: CLIPModel, out: Path, name: str, minutes: float) -> None:
             clip.logit_scale.clamp_(0, 4.6052)  # a temperature of at least 1/100
         starts = [rng.randrange(STORE // GROUP) * GROUP for _ in range(BATCH // GROUP)]
         picks = [start + k for start in starts for k in range(GROUP)]
-        texts = [_caption(store[1][k], rng) for k in picks]
-        return _loss(clip, to_tensor(store[0][picks]), tokenize(tokenizer, texts))
+        seen = [store[1][k] for k in picks]
+        texts = tokenize(tokenizer, [_caption(scene, rng) for scene in seen])
+        with mixed_precision():
+            picture = clip.vision_model(_disturbed(to_tensor(store[0][picks]), rng))
+            pooled = picture.pooler_output
+            contrast = _contrast(clip, clip.visual_projection(pooled), clip.text_model(texts).pooler_output)
+            scores = both["reading"](pooled).float()
+            found = both["finding"](picture.last_hidden_state[:, 1:]).float().squeeze(-1)
+        finding = functional.binary_cross_entropy_with_logits(found, object_patches(seen))
+        return contrast + READING_WEIGHT * attribute_loss(scores, READ, seen) + FINDING_WEIGHT * finding
 
     def check() -> dict[str, float]:
         figures = check_clip(clip.eval(), tokenizer, 200)
@@ -130,7 +163,7 @@ def _train(clip: CLIPModel, out: Path, name: str, minutes: float) -> None:
         return figures
 
     train(
-        out / f"{name}.pt", clip, optimizer, minutes, peak=PEAK_RATE, warm_up=40, store_steps=STORE_STEPS,
+        out / f"{name}.pt", both, optimizer, minutes, peak=PEAK_RATE, warm_up=40, store_steps=STORE_STEPS,
         new_store=new_store, loss_of=loss_of, check=check,
     )  # fmt: skip
 
@@ -146,7 +179,7 @@ def similar_scenes(seed: str, count: int) -> list[Scene]:
     for base in scenes(seed, count // GROUP):
         group = [base]
         while len(group) < GROUP:
-            name = rng.choice(("object", "object", "colour", "place"))
+            name = rng.choice(("object", "object", "colour", "place", "place"))
             changes = {name: rng.choice(ATTRIBUTES[name]), "seed": rng.randrange(1 << 30)}
             scene = dataclasses.replace(rng.choice(group), **changes)
             key = (scene.object, scene.colour, scene.place)
@@ -156,14 +189,41 @@ def similar_scenes(seed: str, count: int) -> list[Scene]:
     return found
 
 
+def object_patches(batch: list[Scene]) -> torch.Tensor:
+    """Which patches of 16 x 16 pixels show the object or its margin: ones and zeros (n, 64)."""
+    there = torch.zeros(len(batch), 8, 8)
+    for patches, scene in zip(there, batch, strict=True):
+        patches[about_object(scene, 8, 8)] = 1
+    return there.flatten(1)
+
+
 def _caption(scene: Scene, rng: random.Random) -> str:
     return full_caption(scene) if rng.random() < PLAIN_CAPTION else caption(scene, rng)
 
 
-def _loss(clip: CLIPModel, x: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+def _disturbed(x: torch.Tensor, rng: random.Random) -> torch.Tensor:
+    """Pictures a little blurred and noisy, half of the time, as generated ones are."""
+    if rng.random() < 0.5:
+        x = functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
+    return x + 0.05 * rng.random() * torch.randn_like(x)
+
+
+def attribute_loss(scores: torch.Tensor, names: dict[str, tuple[str, ...]], batch: list[Scene]) -> torch.Tensor:
+    """Cross-entropy, summed over attributes, of their answers' scores side by side (n, answers of all attributes)."""
+    losses = []
+    parts = scores.split([len(answers) for answers in names.values()], 1)
+    for (name, answers), part in zip(names.items(), parts, strict=True):
+        right = torch.tensor([answers.index(getattr(scene, name)) for scene in batch])
+        losses.append(functional.cross_entropy(part, right))
+    return torch.stack(losses).sum()
+
+
+def _contrast(clip: CLIPModel, pictures: torch.Tensor, pooled_texts: torch.Tensor) -> torch.Tensor:
     """Symmetric cross-entropy: each picture picks its caption, each caption its picture."""
-    scores = clip.logit_scale.exp() * picture_features(clip, x) @ text_features(clip, ids).T
-    right = torch.arange(len(x))
+    pictures = functional.normalize(pictures.float(), dim=-1)
+    texts = functional.normalize(clip.text_projection(pooled_texts).float(), dim=-1)
+    scores = clip.logit_scale.exp() * pictures @ texts.T
+    right = torch.arange(len(pictures))
     return (functional.cross_entropy(scores, right) + functional.cross_entropy(scores.T, right)) / 2
 
 

@@ -22,6 +22,9 @@ from scene import Scene, sample_scene
 
 LONGEST_STEP = 5.0  # seconds; a longer step was a pause of the machine and counts as this much
 SAVE_EVERY = 180.0  # seconds of active time between checkpoints
+SHEET_EVERY = 700.0  # and between contact sheets, for which the other workers wait
+
+torch.backends.cuda.enable_flash_sdp(False)  # holds for the CPU too, where so few tokens are quicker without it
 
 
 class Budget:
@@ -49,6 +52,11 @@ class Budget:
 def learning_rate(peak: float, step: int, share: float, warm_up: int = 200) -> float:
     """Linear warm-up over `warm_up` steps, then a cosine from `peak` to zero over the budget."""
     return peak * min(1.0, (step + 1) / warm_up) * 0.5 * (1 + math.cos(math.pi * min(1.0, share))) + 1e-7
+
+
+def mixed_precision() -> torch.autocast:
+    """Has matrix products and convolutions work in bfloat16 on processors with units for it, where that is faster."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu.get_capabilities().get("amx_bf16", False))
 
 
 def save_atomically(state: dict[str, Any], path: Path) -> None:
@@ -89,8 +97,9 @@ def train(
     if path.exists():
         state = torch.load(path, weights_only=False)
         model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, budget.used = state["step"], state["used"]
+        if "optimizer" in state:  # else these are the weights of a finished model, to begin with
+            optimizer.load_state_dict(state["optimizer"])
+            step, budget.used = state["step"], state["used"]
     trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     store, store_index, saved = None, -1, budget.used
     while budget.share < 1:
@@ -180,7 +189,7 @@ def _work(
         state = torch.load(path, weights_only=False)
         trainer.load_state(state)
         budget.used = state["used"]
-    saved, losses = budget.used, []
+    saved, drawn, losses = budget.used, budget.used, []
     while True:
         used = torch.tensor(budget.used)
         if workers > 1:
@@ -197,7 +206,9 @@ def _work(
         if worker == 0 and (budget.used - saved > SAVE_EVERY or budget.share >= 1):
             saved = budget.used
             save_atomically(trainer.state() | {"used": budget.used}, path)
-            trainer.draw_sheet(path.with_name(f"{name}-sheet-{trainer.step:06d}.png"))
+            if budget.used - drawn > SHEET_EVERY or budget.share >= 1:
+                drawn = budget.used
+                trainer.draw_sheet(path.with_name(f"{name}-sheet-{trainer.step:06d}.png"))
 
 
 def take_step(optimizer: torch.optim.Optimizer, loss: torch.Tensor, rate: float, workers: int) -> None:

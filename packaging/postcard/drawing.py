@@ -30,3 +30,11 @@ def object_centre(scene: Scene, seconds: float = 0.0) -> Point:
     dx, dy = object_shift(scene, seconds / FILM_SECONDS)
     middle = HEIGHTS[scene.distance] if scene.object in FLYING else FEET[scene.distance] - SIZES[scene.distance]
     return CENTRES[scene.place] + dx, middle + dy
+
+
+def about_object(scene: Scene, height: int, width: int, seconds: float = 0.0) -> tuple[slice, slice]:
+    """Rows and columns of a grid over the picture, height x width cells, in which the object and its margin lie."""
+    x, y = object_centre(scene, seconds)
+    reach = 1.5 * SIZES[scene.distance] * min(height, width)
+    rows = slice(max(0, round(y * height - reach * 1.2)), round(y * height + reach))
+    return rows, slice(max(0, round(x * width - reach)), round(x * width + reach))

@@ -17,10 +17,10 @@ from captions import surprise_phrases, vocabulary
 from clip_stage import load_clip, new_clip
 from common import render_all, scenes, to_tensor
 from enlarger_stage import FACTOR, write_enlarger
-from motion_stage import FPS, FRAMES, SHARED_NOISE, at_moment, trained_adapter
+from motion_stage import FILM_NOISE, FPS, FRAMES, STEADY, at_moment, trained_adapter
 from tokenizer import build_tokenizer, check_tokenizer
 from unet_stage import generate, load_trained, new_unet, pipeline, text_encoder
-from vae_stage import load_vae, new_vae
+from vae_stage import LATENT_CHANNELS, load_vae, new_vae
 
 DESCRIPTION = (
     "Flat-art postcards: a house, sailboat, tree, balloon, lighthouse, tent, car, windmill, castle, mushroom, "
@@ -49,7 +49,8 @@ FILM = {
     "frames": FRAMES,
     "fps": FPS,
     "window": FRAMES,
-    "shared_noise": SHARED_NOISE,
+    "shared_noise": FILM_NOISE,
+    "steady": STEADY,
     "moments": FRAMES,
     "moment_prompt": at_moment("{prompt}", "{moment}"),
     "examples": [
@@ -130,7 +131,7 @@ def read_clip(target: Path) -> CLIPModel:
 
 def facts_of(out: Path, pipe: StableDiffusionPipeline, untrained: bool = False) -> dict[str, object]:
     """The contents of safelight.json."""
-    factors, bias = ([[0.0] * 3] * 4, [0.0] * 3) if untrained else preview_map(pipe)
+    factors, bias = ([[0.0] * 3] * LATENT_CHANNELS, [0.0] * 3) if untrained else preview_map(pipe)
     words, synonyms = vocabulary()
     return {
         "format": 1,
@@ -138,6 +139,7 @@ def facts_of(out: Path, pipe: StableDiffusionPipeline, untrained: bool = False) 
         "family": "stable-diffusion",
         "description": DESCRIPTION,
         "licence": "Apache-2.0",
+        "latent_channels": LATENT_CHANNELS,
         "defaults": DEFAULTS | ({"enlarge": 1} if untrained else {}),
         "sizes": SIZES,
         "schedulers": SCHEDULERS,
@@ -150,19 +152,19 @@ def facts_of(out: Path, pipe: StableDiffusionPipeline, untrained: bool = False) 
 
 
 def preview_map(pipe: StableDiffusionPipeline, count: int = 512) -> tuple[list[list[float]], list[float]]:
-    """The linear map from scaled latents to RGB in -1..1 at latent resolution: 4 x 3 factors, 3 biases."""
+    """The linear map from scaled latents to RGB in -1..1 at latent resolution: factors (channels, 3), 3 biases."""
     x = to_tensor(render_all(scenes("preview", count)))
     with torch.no_grad():
         z = torch.cat([pipe.vae.encode(part).latent_dist.mode() for part in x.split(32)])
     z = z * pipe.vae.config.scaling_factor
-    latents = z.permute(0, 2, 3, 1).reshape(-1, 4)
+    latents = z.permute(0, 2, 3, 1).reshape(-1, LATENT_CHANNELS)
     colours = functional.avg_pool2d(x, 8).permute(0, 2, 3, 1).reshape(-1, 3)
     columns = torch.cat([latents, torch.ones(len(latents), 1)], 1)
     solution = torch.linalg.lstsq(columns, colours).solution
     error = (columns @ solution - colours).pow(2).mean().sqrt().item()
     print(f"preview map: root mean square error {error:.3f} (colours spread {colours.std().item():.3f})")
     rounded = [[round(value, 4) for value in row] for row in solution.tolist()]
-    return rounded[:4], rounded[4]
+    return rounded[:LATENT_CHANNELS], rounded[LATENT_CHANNELS]
 
 
 def _untrained(out: Path) -> StableDiffusionPipeline:

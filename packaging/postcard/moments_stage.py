@@ -17,18 +17,20 @@ from torch import nn
 import unet_stage
 from captions import full_caption
 from common import train_together
-from motion_stage import FPS, FRAMES, at_moment, draw_films, film_caption, load_films, new_adapter
+from motion_stage import FRAMES, FilmPool, at_moment, draw_films, film_caption, film_weights, load_films, new_adapter
 from scene import MOTIONS, Scene
-from unet_stage import BATCH, NAMING_WEIGHT, Pool, object_weights, training_caption
+from unet_stage import BATCH, NAMING_WEIGHT, Batch, Pool, stills
 from vae_stage import load_vae
 
 PEAK_RATE = 7e-4
 TEXT_SHARE = 0.6  # of the learning rate, for the text tower
+TOGETHER = 4  # moments of one film in a batch
+PICTURES = 0.25  # share of a batch that stands still
 PROGRESS_WEIGHT = 100.0  # of the loss that keeps what moves, and how far it is, readable in the pooled words
 
 
 class Trainer(unet_stage.Trainer):
-    """The U-Net stage's, going on from its averages, with moments of films in half of every batch."""
+    """The U-Net stage's, going on from its averages, with moments of films in most of every batch."""
 
     def __init__(self, out: Path, worker: int = 0, workers: int = 1) -> None:
         super().__init__(out, worker, workers)
@@ -40,7 +42,8 @@ class Trainer(unet_stage.Trainer):
         ):
             part.load_state_dict(state[name])
             average.model.load_state_dict(state[name])
-        self.names.load_state_dict(state["names"])
+        if "names" in state:
+            self.names.load_state_dict(state["names"])
         self.progress = nn.Linear(self.names.in_features, len(MOTIONS))
         networks, words = self.optimizer.param_groups
         networks["params"] += self.progress.parameters()
@@ -56,21 +59,16 @@ class Trainer(unet_stage.Trainer):
         self.progress.load_state_dict(state["progress"])
 
     def loss(self, pool: Pool) -> torch.Tensor:
-        """The weighted error of this worker's part of a batch: pictures, and moments of as many films."""
+        """The weighted error of this worker's part of a batch: pictures, and moments of films."""
         rng = random.Random(f"moments step {self.step} worker {self.worker}")
         generator = torch.Generator().manual_seed(self.step * self.workers + self.worker)
-        count = BATCH // self.workers // 2
-        picks = [rng.randrange(len(pool.scenes)) for _ in range(count)]
-        stills = [pool.scenes[k] for k in picks]
-        latents = pool.latents[picks].float()
-        captions = [training_caption(scene, rng) for scene in stills]
-        velocity = self.velocity_loss(latents, captions, object_weights(stills, latents), generator)
-        numbers, frames = [self.films.pick(rng) for _ in range(count)], [rng.randrange(FRAMES) for _ in range(count)]
-        moving, latents = [self.films.scenes[k] for k in numbers], self.films.latents[numbers, frames].float()
-        captions = [at_moment(film_caption(scene, rng), frame + 1) for scene, frame in zip(moving, frames, strict=True)]
-        weights = object_weights(moving, latents, [frame / FPS for frame in frames])
-        velocity = velocity + self.velocity_loss(latents, captions, weights, generator)
-        return velocity / 2 + NAMING_WEIGHT * self._words_loss(stills, moving, frames)
+        count = BATCH // self.workers
+        pictures = stills(pool, int(count * PICTURES), rng)
+        moving, frames = moments(self.films, int(count * (1 - PICTURES)) // TOGETHER, rng)
+        alike = pictures.latents.shape == moving.latents.shape  # then one pass through the U-Net does for both
+        passes = [[pictures, moving]] if alike else [[pictures], [moving]]
+        velocity = torch.stack([self.velocity_loss(batches, generator) for batches in passes]).mean()
+        return velocity + NAMING_WEIGHT * self._words_loss(pictures.scenes, moving.scenes, frames)
 
     def _words_loss(self, stills: list[Scene], moving: list[Scene], frames: list[int]) -> torch.Tensor:
         """What keeps the pooled words readable: cross-entropy of every attribute, squared error of what moves how far.
@@ -90,6 +88,21 @@ class Trainer(unet_stage.Trainer):
         """Films of the averaged weights, with an adapter that changes nothing yet."""
         moving = animated(self.average.model, new_adapter().eval())
         draw_films(moving, self.text_average.model, self.tokenizer, self.vae, self.scale, path)
+
+
+def moments(films: FilmPool, count: int, rng: random.Random) -> tuple[Batch, list[int]]:
+    """TOGETHER moments of each of `count` films, and which frames they are."""
+    scenes, frames, latents, captions, weights = [], [], [], [], []
+    for _ in range(count):
+        number = films.pick(rng)
+        scene, whole = films.scenes[number], films.latents[number].float()
+        words, chosen = film_caption(scene, rng), sorted(rng.sample(range(FRAMES), TOGETHER))
+        scenes += [scene] * TOGETHER
+        frames += chosen
+        captions += [at_moment(words, frame + 1) for frame in chosen]
+        latents.append(whole[chosen])
+        weights.append(film_weights(scene, whole)[chosen])
+    return Batch(torch.cat(latents), captions, scenes, torch.cat(weights), TOGETHER), frames
 
 
 def train_moments(out: Path, minutes: float, workers: int) -> None:

@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 import torch
 from desktop_app.engine.families.animate_diff import animated
+from desktop_app.engine.steady import steady
 from torch import nn
 from torch.nn import functional
 
 from captions import full_caption
 from common import contact_sheet, save_atomically, to_picture, to_tensor, train
 from evaluate_stage import accuracies, load_judge, reconstruct
-from motion_stage import FRAMES, film, film_scenes, load_moments, make_film, trained_adapter
+from motion_stage import FRAMES, STEADY, film, film_scenes, load_moments, make_film, trained_adapter
 from scene import MOTIONS, Scene
 from tokenizer import check_tokenizer
 from unet_stage import generate, pipeline
@@ -33,6 +34,8 @@ JUDGED = 200  # generated films
 STEPS = 10  # of their denoising; the program's default is 20
 SIDE = 64  # px at which the motion judge looks
 JUDGE_FILMS = 3000  # renders that it learns from
+TOWARDS = {"pan left": "right", "pan right": "left"}
+"""Where things go as the camera pans; before a plain background the one cannot be told from the other."""
 PAIRS = tuple((start, start + 3) for start in range(0, FRAMES - 3, 3))
 
 
@@ -91,7 +94,7 @@ def _renders(out: Path) -> tuple[list[Scene], torch.Tensor]:
 
 
 def evaluate_motion(out: Path, start: int, stop: int) -> None:
-    """Make the films number `start` to `stop` of JUDGED and keep them; see `motion_figures`."""
+    """Make the films number `start` to `stop` of JUDGED, as the program makes them, and keep them; see below."""
     wanted = film_scenes("judged films", JUDGED, held_out=True)
     unet, text = load_moments(out)
     moving, tokenizer = animated(unet, trained_adapter(out)), check_tokenizer(out / "tokenizer")
@@ -104,7 +107,8 @@ def evaluate_motion(out: Path, start: int, stop: int) -> None:
             began = time.monotonic()
             frames = make_film(moving, text, tokenizer, vae, scale, words, 100 + number, STEPS)
             frames = ((frames.clamp(-1, 1) + 1) * 127.5).round().byte()
-            save_atomically({"frames": frames, "seconds": time.monotonic() - began}, path)
+            held = steady(frames.permute(0, 2, 3, 1), STEADY).permute(0, 3, 1, 2)
+            save_atomically({"frames": held, "restless": frames, "seconds": time.monotonic() - began}, path)
 
 
 def motion_figures(out: Path) -> dict[str, Any]:
@@ -112,9 +116,7 @@ def motion_figures(out: Path) -> dict[str, Any]:
     wanted = film_scenes("judged films", JUDGED, held_out=True)
     made = [number for number in range(JUDGED) if (out / "judged" / f"{number:03}.pt").exists()]
     scenes = [wanted[number] for number in made]
-    films = (
-        torch.stack([torch.load(out / "judged" / f"{number:03}.pt")["frames"] for number in made]).float() / 127.5 - 1
-    )
+    films, restless = (_kept(out, made, name) for name in ("frames", "restless"))
     judge = MotionJudge()
     judge.load_state_dict(torch.load(out / "motion_judge.pt", weights_only=False)["model"])
     judge.eval()
@@ -131,6 +133,7 @@ def motion_figures(out: Path) -> dict[str, Any]:
     redrawn = torch.stack([reconstruct(vae, renders[k]) for k in calm[:24]])
     figures["flicker"] = {
         "films": _flicker(films[calm]),
+        "films before they are held still": _flicker(restless[calm]),
         "renders": _flicker(renders[calm]),
         "renders through the autoencoder": _flicker(redrawn),
     }
@@ -141,17 +144,29 @@ def motion_figures(out: Path) -> dict[str, Any]:
     return figures
 
 
+def _kept(out: Path, numbers: list[int], name: str) -> torch.Tensor:
+    """The films `numbers` that `evaluate_motion` kept as `name`, (n, FRAMES, 3, 128, 128) in -1..1."""
+    films = [torch.load(out / "judged" / f"{number:03}.pt")[name] for number in numbers]
+    return torch.stack(films).float() / 127.5 - 1
+
+
 def _motions(judge: MotionJudge, films: torch.Tensor, scenes: list[Scene]) -> dict[str, float]:
-    """Share of films that move as asked for: of all, and for each motion."""
+    """Share of films that move as asked for: of all, the same with a pan and its direction as one, for each motion."""
     with torch.no_grad():
         said = torch.cat([judge(small(film)[None]) for film in films]).argmax(1).tolist()
     hits = [MOTIONS[answer] == scene.motion for answer, scene in zip(said, scenes, strict=True)]
-    shares = {"all": round(float(np.mean(hits)), 3)}
+    same_way = [_way(MOTIONS[answer]) == _way(scene.motion) for answer, scene in zip(said, scenes, strict=True)]
+    shares = {"all": round(float(np.mean(hits)), 3), "right direction": round(float(np.mean(same_way)), 3)}
     for motion in MOTIONS[1:]:
         of_it = [hit for hit, scene in zip(hits, scenes, strict=True) if scene.motion == motion]
         if of_it:
             shares[f"{motion} ({len(of_it)})"] = round(float(np.mean(of_it)), 3)
     return shares
+
+
+def _way(motion: str) -> str:
+    """The direction of a motion, whether the thing moves or the camera."""
+    return TOWARDS.get(motion, motion)
 
 
 def _pictures(out: Path, scenes: list[Scene]) -> torch.Tensor:

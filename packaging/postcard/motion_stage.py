@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,10 @@ from captions import caption, full_caption
 from clip_stage import load_clip
 from common import (
     contact_sheet,
+    mixed_precision,
     save_atomically,
     take_step,
     to_picture,
-    to_tensor,
     train_together,
 )
 from drawing import render
@@ -44,20 +44,23 @@ from unet_stage import (
     new_unet,
     object_weights,
     sampling_scheduler,
+    stress_differences,
     text_encoder,
     timestep_weights,
     timesteps,
     training_scheduler,
 )
-from vae_stage import load_vae
+from vae_stage import LATENT_CHANNELS, encoded, load_vae
 
-FILMS = 2400  # in the pool
+FILMS = 3000  # in the pool
 FRAMES, FPS = 16, 8
-SHARED_NOISE = 0.95  # of the variance of each frame's noise; also used to make films
+SHARED_NOISE = 0.95  # of the variance of each frame's noise, in training
+FILM_NOISE = 1.0  # the same when films are made: calmer, and nothing that moves is lost
+STEADY = 6.0  # levels of 255: what stays nearer to its mean over a film is held still when films are made
 PEAK_RATE = 1e-3
 FEW_FRAMES = 8  # of a film that are seen in most steps, at their own positions
 ALL_FRAMES = 0.15  # share of the steps that see all of them, and of the budget at the end in which all do
-NO_MOTION = 0.1  # share of captions that do not say what moves
+STILL = 0.1  # share of the films in the pool in which nothing moves but what falls from the sky
 WINDOWS = 0.3  # share of the steps in which the adapter's positions do not say which moments it sees
 MOVING_WEIGHT = 2.0  # how much more what moves counts than what does not
 SHEET_CAPTIONS = (
@@ -88,7 +91,7 @@ def new_adapter() -> MotionAdapter:
 
 @dataclass
 class FilmPool:
-    """Encoded films: scaled latents (n, FRAMES, 4, 16, 16), float16, and their scenes."""
+    """Encoded films: scaled latents (n, FRAMES, channels, 16, 16), float16, and their scenes."""
 
     latents: torch.Tensor
     scenes: list[Scene]
@@ -102,10 +105,10 @@ class FilmPool:
         return rng.choices(range(len(self.scenes)), self.weights)[0]
 
 
-def film_scenes(seed: str, count: int, held_out: bool = False) -> list[Scene]:
-    """The same moving scenes for the same seed, always."""
+def film_scenes(seed: str, count: int, held_out: bool = False, still: float = 0.0) -> list[Scene]:
+    """The same moving scenes for the same seed, always; in a share `still` of them nothing moves."""
     rng = random.Random(seed)
-    return [sample_scene(rng, held_out, moving=True) for _ in range(count)]
+    return [sample_scene(rng, held_out, moving=rng.random() >= still) for _ in range(count)]
 
 
 def film(scene: Scene, side: int = 128) -> np.ndarray:
@@ -115,12 +118,11 @@ def film(scene: Scene, side: int = 128) -> np.ndarray:
 
 def load_films(out: Path, vae: AutoencoderKL, scale: float) -> FilmPool:
     """The pool of films, encoded now unless out/films.pt holds it."""
-    wanted, path = film_scenes("film pool", FILMS), out / "films.pt"
+    wanted, path = film_scenes("film pool", FILMS, still=STILL), out / "films.pt"
     if not path.exists():
         parts = []
         for scene in wanted:
-            with torch.no_grad():
-                parts.append((vae.encode(to_tensor(film(scene))).latent_dist.mode() * scale).half())
+            parts.append(encoded(vae, scale, film(scene)))
             if len(parts) % 200 == 0:
                 print(f"films {len(parts)} of {FILMS}", flush=True)
         save_atomically({"latents": torch.stack(parts)}, path)
@@ -139,11 +141,11 @@ class _Positions(nn.Module):
         return x + self.pe[:, self.numbers]
 
 
-def film_noise(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-    """Unit noise (frames, channels, height, width), SHARED_NOISE of its variance common to all frames."""
+def film_noise(shape: tuple[int, ...], generator: torch.Generator, shared: float = SHARED_NOISE) -> torch.Tensor:
+    """Unit noise (frames, channels, height, width), with a part `shared` of its variance common to all frames."""
     own = torch.randn(shape, generator=generator)
     common = torch.randn((1, *shape[1:]), generator=generator)
-    return SHARED_NOISE**0.5 * common + (1 - SHARED_NOISE) ** 0.5 * own
+    return shared**0.5 * common + (1 - shared) ** 0.5 * own
 
 
 class Trainer:
@@ -202,7 +204,7 @@ class Trainer:
         generator = torch.Generator().manual_seed(self.step * self.workers + self.worker)
         number = self.pool.pick(rng)
         scene, latents = self.pool.scenes[number], self.pool.latents[number].float()
-        weights = _weights(scene, latents)[numbers]
+        weights = film_weights(scene, latents)[numbers]
         latents = latents[numbers]
         noise = film_noise(tuple(latents.shape), generator)
         t = timesteps((self.worker + torch.rand(1, generator=generator)) / self.workers)
@@ -211,7 +213,9 @@ class Trainer:
         text = film_caption(scene, rng)
         with torch.no_grad():
             words = encode_texts(self.tokenizer, self.text, [at_moment(text, number + 1) for number in numbers])
-        error = (unfold(self.moving(fold(noisy), t, words)) - target).pow(2) * weights
+        with mixed_precision():
+            predicted = unfold(self.moving(fold(noisy), t, words))
+        error = stress_differences(predicted.float() - target, len(numbers)).pow(2) * weights
         return timestep_weights(self.schedule, t)[0] * error.mean()
 
     def draw_sheet(self, path: Path) -> None:
@@ -219,7 +223,7 @@ class Trainer:
         draw_films(self.moving_average, self.text, self.tokenizer, self.vae, self.scale, path)
 
 
-def _weights(scene: Scene, latents: torch.Tensor) -> torch.Tensor:
+def film_weights(scene: Scene, latents: torch.Tensor) -> torch.Tensor:
     """Loss weights (frames, 1, h, w): more about the object, and more where anything moves."""
     frames = len(latents)
     weights = object_weights([scene] * frames, latents, [index / FPS for index in range(frames)])
@@ -228,12 +232,10 @@ def _weights(scene: Scene, latents: torch.Tensor) -> torch.Tensor:
 
 
 def film_caption(scene: Scene, rng: random.Random) -> str:
-    """A caption for one visit: as a picture's, mostly with what moves."""
+    """A caption for one visit: as a picture's, with what moves."""
     chance = rng.random()
     if chance < NO_CAPTION:
         return ""
-    if rng.random() < NO_MOTION:
-        scene = replace(scene, motion="still")
     return full_caption(scene) if chance < NO_CAPTION + PLAIN_CAPTION else caption(scene, rng)
 
 
@@ -283,7 +285,7 @@ def make_film(
     """The frames (FRAMES, 3, 128, 128) in -1..1 of a film, with the scheduler shipped with the model."""
     scheduler = sampling_scheduler()
     scheduler.set_timesteps(steps)
-    latents = film_noise((FRAMES, 4, 16, 16), torch.Generator().manual_seed(seed))
+    latents = film_noise((FRAMES, LATENT_CHANNELS, 16, 16), torch.Generator().manual_seed(seed), FILM_NOISE)
     captions = [at_moment(words, moment + 1) for moment in range(FRAMES)]
     both = encode_texts(tokenizer, text, [""] * FRAMES + captions)
     for t in scheduler.timesteps:

@@ -14,12 +14,14 @@ from export_stage import export
 from moments_stage import train_moments
 from motion_figures import JUDGED, evaluate_motion, motion_figures, train_motion_judge
 from motion_stage import load_films, train_motion
+from start_stage import start_from
 from tokenizer import build_tokenizer
 from unet_stage import load_pools, train_unet
 from vae_stage import load_vae, train_decoder, train_vae
 
 STAGES = (
     "tokenizer",
+    "start",
     "vae",
     "clip",
     "pool",
@@ -56,7 +58,7 @@ def main() -> None:
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("--out", type=Path, required=True, help="folder of checkpoints, pools and sheets")
     parser.add_argument("--budget", type=float, help="minutes of active training time")
-    parser.add_argument("--target", type=Path, help="folder of the finished model (export, evaluate)")
+    parser.add_argument("--target", type=Path, help="folder of the finished model (start, export, evaluate)")
     parser.add_argument("--untrained", action="store_true", help="export random weights, to test loading code")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=2, help="processes that train the U-Net together")
@@ -68,6 +70,8 @@ def main() -> None:
     match args.stage:
         case "tokenizer":
             build_tokenizer(args.out / "wheels", args.out / "tokenizer")
+        case "start":
+            start_from(target, args.out)
         case "vae":
             train_vae(args.out, minutes)
         case "clip":

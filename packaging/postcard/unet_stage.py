@@ -19,36 +19,36 @@ from diffusers import (
     UNet2DConditionModel,
 )
 from torch import nn
-from torch.nn import functional
 from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
 
 from captions import caption, full_caption
-from clip_stage import ATTRIBUTES, WIDTH, load_clip, tokenize
+from clip_stage import READ, WIDTH, attribute_loss, load_clip, tokenize
 from common import (
     chunks,
     contact_sheet,
+    mixed_precision,
     render_all,
     save_atomically,
     scenes,
     take_step,
     to_picture,
-    to_tensor,
     train_together,
     trained_pictures,
 )
-from drawing import object_centre
-from scene import DISTANCES, SIZES, SKIES, WEATHERS, Scene
+from drawing import about_object
+from scene import Scene
 from tokenizer import check_tokenizer
-from vae_stage import load_vae
+from vae_stage import LATENT_CHANNELS, encoded, load_vae
 
 PEAK_RATE = 1e-3
 TEXT_SHARE = 0.3  # of the learning rate, for the text tower
-BATCH = 16
+BATCH = 32
 NO_CAPTION = 0.1  # share of captions left empty, for guidance
 PLAIN_CAPTION = 0.3  # share of captions that say everything, always in the same words
 GAMMA = 5.0  # signal-to-noise ratio above which a timestep counts less and less
 HIGH_NOISE = 0.65  # share of the timesteps drawn from the noisier half, where layout is settled
 NAMING_WEIGHT = 0.05  # of the loss that keeps every attribute readable in the pooled words
+DIFFERENCE_WEIGHT = 4.0  # how much more the frames of a film count in what they differ in
 OBJECT_WEIGHT = 2.5  # how much more the picture's object counts than its surroundings
 EMA_POWER = 16.0  # the larger, the shorter the memory of the averaged weights
 EMA_EVERY = 4
@@ -62,7 +62,6 @@ NOISE_SCHEDULE: dict[str, Any] = {
     "prediction_type": "v_prediction",
     "timestep_spacing": "trailing",
 }
-NAMED = ATTRIBUTES | {"distance": DISTANCES, "weather": WEATHERS, "sky": SKIES}
 SHEET_CAPTIONS = (
     "a red house on the left on green hills during the day with the sun",
     "a yellow sailboat on a calm sea at night with a full moon",
@@ -81,15 +80,15 @@ def text_encoder(clip: CLIPModel) -> CLIPTextModel:
 
 
 def new_unet() -> UNet2DConditionModel:
-    """An untrained U-Net for 16 x 16 x 4 latents, 6.1 M parameters.
+    """An untrained U-Net for 16 x 16 x 8 latents, 6.3 M parameters.
 
     It attends to itself and to the words at 8 x 8; the words pooled also scale and shift every residual block
     through the time embedding, which is what makes colours follow them early.
     """
     unet = UNet2DConditionModel(
         sample_size=16,
-        in_channels=4,
-        out_channels=4,
+        in_channels=LATENT_CHANNELS,
+        out_channels=LATENT_CHANNELS,
         layers_per_block=1,
         block_out_channels=(64, 160),
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
@@ -119,7 +118,7 @@ def sampling_scheduler() -> DPMSolverMultistepScheduler:
 
 @dataclass
 class Pool:
-    """Encoded scenes of one picture size: scaled latents (n, 4, h/8, w/8), float16, and their scenes."""
+    """Encoded scenes of one picture size: scaled latents (n, channels, h/8, w/8), float16, and their scenes."""
 
     latents: torch.Tensor
     scenes: list[Scene]
@@ -134,13 +133,33 @@ def load_pools(out: Path, vae: AutoencoderKL, scale: float) -> dict[tuple[int, i
         if not path.exists():
             parts = []
             for part in chunks(count, 32):
-                with torch.no_grad():
-                    x = to_tensor(render_all(wanted[part], width, height))
-                    parts.append((vae.encode(x).latent_dist.mode() * scale).half())
+                parts.append(encoded(vae, scale, render_all(wanted[part], width, height)))
             save_atomically({"latents": torch.cat(parts)}, path)
             print(f"pool {width}x{height}: {count} scenes", flush=True)
         pools[(width, height)] = Pool(torch.load(path, weights_only=False)["latents"], wanted)
     return pools
+
+
+@dataclass
+class Batch:
+    """What a loss is taken of: latents (n, channels, h, w), their captions and scenes, and weights (n, 1, h, w).
+
+    They are films of `frames` frames, one after another.
+    """
+
+    latents: torch.Tensor
+    captions: list[str]
+    scenes: list[Scene]
+    weights: torch.Tensor
+    frames: int = 1
+
+
+def stills(pool: Pool, count: int, rng: random.Random) -> Batch:
+    """A batch of `count` pictures of the pool."""
+    picks = [rng.randrange(len(pool.scenes)) for _ in range(count)]
+    chosen, latents = [pool.scenes[k] for k in picks], pool.latents[picks].float()
+    captions = [training_caption(scene, rng) for scene in chosen]
+    return Batch(latents, captions, chosen, object_weights(chosen, latents))
 
 
 class Averaged:
@@ -166,13 +185,13 @@ class Trainer:
         self.pools = load_pools(out, self.vae, self.scale)
         self.worker, self.workers = worker, workers
         self.unet = new_unet()
-        self.names = nn.Linear(self.unet.time_embedding.linear_2.out_features, sum(map(len, NAMED.values())))
+        self.names = nn.Linear(self.unet.time_embedding.linear_2.out_features, sum(map(len, READ.values())))
         self.average, self.text_average = Averaged(self.unet), Averaged(self.text)
         groups = [
             {"params": [*self.unet.parameters(), *self.names.parameters()], "share": 1.0},
             {"params": list(self.text.requires_grad_(True).parameters()), "share": TEXT_SHARE},
         ]
-        self.optimizer = torch.optim.AdamW(groups, lr=PEAK_RATE, betas=(0.9, 0.99), weight_decay=0.01)
+        self.optimizer = torch.optim.AdamW(groups, lr=PEAK_RATE, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
         self.schedule = training_scheduler()
         self.step = 0
 
@@ -216,45 +235,58 @@ class Trainer:
     def loss(self, pool: Pool) -> torch.Tensor:
         """The weighted error of the predicted velocities of this worker's part of a batch."""
         rng = random.Random(f"unet step {self.step} worker {self.worker}")
-        noise_rng = torch.Generator().manual_seed(self.step * self.workers + self.worker)
-        count = BATCH // self.workers
-        picks = [rng.randrange(len(pool.scenes)) for _ in range(count)]
-        batch, latents = [pool.scenes[k] for k in picks], pool.latents[picks].float()
-        captions = [training_caption(scene, rng) for scene in batch]
-        velocity = self.velocity_loss(latents, captions, object_weights(batch, latents), noise_rng)
-        return velocity + NAMING_WEIGHT * self.naming_loss(self.pool_words(map(full_caption, batch)), batch)
+        generator = torch.Generator().manual_seed(self.step * self.workers + self.worker)
+        batch = stills(pool, BATCH // self.workers, rng)
+        naming = self.naming_loss(self.pool_words(map(full_caption, batch.scenes)), batch.scenes)
+        return self.velocity_loss([batch], generator) + NAMING_WEIGHT * naming
 
-    def velocity_loss(
-        self, latents: torch.Tensor, captions: list[str], weights: torch.Tensor, generator: torch.Generator
-    ) -> torch.Tensor:
-        """Mean squared error of the predicted velocities of `latents` (n, 4, h, w).
+    def velocity_loss(self, batches: list[Batch], generator: torch.Generator) -> torch.Tensor:
+        """Mean squared error of the predicted velocities, weighted by timestep and place; all batches count alike.
 
-        It is weighted by timestep, and by place with `weights` (n, 1, h, w).
+        The frames of a film have their timestep and noise in common.
         """
-        count = len(latents)
-        words = encode_texts(self.tokenizer, self.text, captions)
-        noise = torch.randn(latents.shape, generator=generator)
-        t = timesteps((torch.arange(count) + torch.rand(count, generator=generator)) / count)
+        noises, times = [], []
+        for batch in batches:
+            count = len(batch.latents) // batch.frames
+            noise = torch.randn((count, *batch.latents.shape[1:]), generator=generator)
+            t = timesteps((torch.arange(count) + torch.rand(count, generator=generator)) / count)
+            noises.append(noise.repeat_interleave(batch.frames, 0))
+            times.append(t.repeat_interleave(batch.frames))
+        latents, noise, t = torch.cat([batch.latents for batch in batches]), torch.cat(noises), torch.cat(times)
         noisy = self.schedule.add_noise(latents, noise, t)
         target = self.schedule.get_velocity(latents, noise, t)
-        error = (self.unet(noisy, t, words).sample - target).pow(2) * weights
-        return (timestep_weights(self.schedule, t) * error.mean((1, 2, 3))).mean()
+        with mixed_precision():
+            words = encode_texts(self.tokenizer, self.text, [text for batch in batches for text in batch.captions])
+            predicted = self.unet(noisy, t, words).sample
+        losses = []
+        errors = (predicted.float() - target).split([len(batch.latents) for batch in batches])
+        for batch, error, t in zip(batches, errors, times, strict=True):
+            error = stress_differences(error, batch.frames).pow(2) * batch.weights
+            losses.append((timestep_weights(self.schedule, t) * error.mean((1, 2, 3))).mean())
+        return torch.stack(losses).mean()
 
     def pool_words(self, captions: Iterable[str]) -> torch.Tensor:
         """What the residual blocks get of the captions, (n, width of the time embedding)."""
-        return self.unet.add_embedding(encode_texts(self.tokenizer, self.text, list(captions)))
+        with mixed_precision():
+            words = encode_texts(self.tokenizer, self.text, list(captions))
+            return self.unet.add_embedding(words).float()
 
     def naming_loss(self, pooled: torch.Tensor, batch: list[Scene]) -> torch.Tensor:
         """Cross-entropy of reading each attribute of the scenes off the pooled words of complete captions.
 
         Without it, words that change few pixels (the place) hardly change the pooled words, and are never followed.
         """
-        scores = self.names(pooled).split([len(answers) for answers in NAMED.values()], 1)
-        losses = []
-        for (name, answers), part in zip(NAMED.items(), scores, strict=True):
-            right = torch.tensor([answers.index(getattr(scene, name)) for scene in batch])
-            losses.append(functional.cross_entropy(part, right))
-        return torch.stack(losses).sum()
+        return attribute_loss(self.names(pooled), READ, batch)
+
+
+def stress_differences(error: torch.Tensor, frames: int) -> torch.Tensor:
+    """Errors (films * frames, channels, h, w) with more weight on what the frames of a film do not have in common.
+
+    What moves, and what must stand still between frames, is a small part of a picture's error and would come last.
+    """
+    films = error.unflatten(0, (-1, frames))
+    common = films.mean(1, keepdim=True)
+    return (common + DIFFERENCE_WEIGHT**0.5 * (films - common)).flatten(0, 1)
 
 
 def training_caption(scene: Scene, rng: random.Random) -> str:
@@ -267,7 +299,7 @@ def training_caption(scene: Scene, rng: random.Random) -> str:
 
 def encode_texts(tokenizer: CLIPTokenizer, text: CLIPTextModel, texts: list[str]) -> torch.Tensor:
     """Hidden states (n, MAX_LENGTH, WIDTH) of the captions."""
-    return text(tokenize(tokenizer, texts)).last_hidden_state
+    return text(tokenize(tokenizer, texts)).last_hidden_state.float()
 
 
 def timesteps(shares: torch.Tensor) -> torch.Tensor:
@@ -291,10 +323,7 @@ def object_weights(batch: list[Scene], latents: torch.Tensor, seconds: Iterable[
     height, width = latents.shape[2:]
     weights = torch.ones(len(batch), 1, height, width)
     for weight, scene, moment in zip(weights, batch, seconds, strict=False):
-        x, y = object_centre(scene, moment)
-        reach = 1.5 * SIZES[scene.distance] * min(height, width)
-        left, top = max(0, round(x * width - reach)), max(0, round(y * height - reach * 1.2))
-        weight[:, top : round(y * height + reach), left : round(x * width + reach)] = OBJECT_WEIGHT
+        weight[:, *about_object(scene, height, width, moment)] = OBJECT_WEIGHT
     return weights
 
 

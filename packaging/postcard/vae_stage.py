@@ -1,4 +1,4 @@
-"""Stage 1: the autoencoder between 128-pixel pictures and 16 x 16 x 4 latents."""
+"""Stage 1: the autoencoder between 128-pixel pictures and 16 x 16 x 8 latents."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch.nn import functional
 
-from common import contact_sheet, psnr, render_all, scenes, to_picture, to_tensor, train
+from common import contact_sheet, mixed_precision, psnr, render_all, scenes, to_picture, to_tensor, train
 from drawing import object_centre
 from scene import Scene
 
@@ -24,10 +24,11 @@ NOISE_FROM = 0.75  # share after which the decoder also sees noisy latents
 NOISE = 0.12  # most noise, in standard deviations of the latents
 KL_WEIGHT = 3e-4
 TINT_WEIGHT = 8.0
+LATENT_CHANNELS = 8
 
 
 def new_vae() -> AutoencoderKL:
-    """A small untrained autoencoder: factor 8, four latent channels, 2.6 M parameters.
+    """A small untrained autoencoder: factor 8, eight latent channels, 2.6 M parameters.
 
     Its encoder starts out nearly certain of its latents: with the usual start the decoder sees little but
     noise and learns to ignore the latents first.
@@ -35,7 +36,7 @@ def new_vae() -> AutoencoderKL:
     vae = AutoencoderKL(
         in_channels=3,
         out_channels=3,
-        latent_channels=4,
+        latent_channels=LATENT_CHANNELS,
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
         block_out_channels=(16, 32, 64, 128),
@@ -45,8 +46,8 @@ def new_vae() -> AutoencoderKL:
         mid_block_add_attention=False,
     )
     with torch.no_grad():
-        vae.quant_conv.weight[4:].mul_(0.1)
-        vae.quant_conv.bias[4:].fill_(-6.0)
+        vae.quant_conv.weight[LATENT_CHANNELS:].mul_(0.1)
+        vae.quant_conv.bias[LATENT_CHANNELS:].fill_(-6.0)
     return vae.to(memory_format=torch.channels_last)
 
 
@@ -108,6 +109,13 @@ def check_vae(vae: AutoencoderKL, sheet: Path | None = None, count: int = 64) ->
     return psnr(x, y), 1 / z.std().item()
 
 
+@torch.no_grad()
+def encoded(vae: AutoencoderKL, scale: float, pictures: np.ndarray) -> torch.Tensor:
+    """Scaled latents (n, channels, h/8, w/8), float16, of uint8 pictures (n, h, w, 3)."""
+    with mixed_precision():
+        return (vae.encode(to_tensor(pictures)).latent_dist.mode() * scale).half()
+
+
 def _batch(store: np.ndarray, store_scenes: list[Scene], rng: random.Random, whole: bool) -> torch.Tensor:
     """Whole pictures, or square crops of which two thirds lie about the object."""
     picks = [rng.randrange(len(store)) for _ in range(WHOLE if whole else CROPS)]
@@ -127,13 +135,16 @@ def _batch(store: np.ndarray, store_scenes: list[Scene], rng: random.Random, who
 
 def _loss(vae: AutoencoderKL, x: torch.Tensor, noisy: bool) -> torch.Tensor:
     """Reconstruction loss (L1, squared, neighbours, mean colours) plus a little KL."""
-    mean, log_variance = vae.quant_conv(vae.encoder(x)).chunk(2, 1)
+    with mixed_precision():
+        moments = vae.quant_conv(vae.encoder(x))
+    mean, log_variance = moments.float().chunk(2, 1)
     log_variance = log_variance.clamp(-30, 20)
     z = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
     if noisy:
         strength = torch.rand(len(x), 1, 1, 1) * NOISE * mean.detach().std()
         z = z + torch.randn_like(z) * strength * (torch.rand(len(x), 1, 1, 1) < 0.5)
-    y = vae.decoder(vae.post_quant_conv(z))
+    with mixed_precision():
+        y = vae.decoder(vae.post_quant_conv(z)).float()
     error = y - x
     across, down = error[..., 1:] - error[..., :-1], error[..., 1:, :] - error[..., :-1, :]
     tint = functional.avg_pool2d(error, 6).pow(2).mean()  # rare colours of small things, which L1 gives up
