@@ -8,8 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from desktop_app.checkpoints.bridged import parts_with_weights, with_pipeline
 from desktop_app.checkpoints.footprint import read_footprint
 from desktop_app.checkpoints.part_config import impossible_layers
+from desktop_app.checkpoints.pipelines import read_call
 from desktop_app.checkpoints.safetensors_header import read_header
 from desktop_app.checkpoints.scan import display_name
 from desktop_app.checkpoints.single_file import check_single_file, configuration, usable, weight_files
@@ -18,6 +20,7 @@ from desktop_app.core.catalog import (
     FAMILIES,
     FILM,
     FIRST_SIZES,
+    OTHER,
     SCHEDULERS,
     TINY_AUTOENCODERS,
     Family,
@@ -30,6 +33,7 @@ from desktop_app.core.request import MAX_CLIP_SKIP
 
 FACTS_FILE = "safelight.json"
 FACTS_VERSION = 1
+MODEL_INDEX = "model_index.json"
 _ENLARGER = "enlarger"
 MOTION_ADAPTER, AUTOENCODER, TINY_AUTOENCODER = "MotionAdapter", "AutoencoderKL", "AutoencoderTiny"
 """Classes of parts that come in folders of their own."""
@@ -77,9 +81,12 @@ def read_model_facts(folder: Path, folders: Iterable[Path] = (), key: str = "") 
     """
     if folder.is_file():
         return _facts_of_file(folder, folders, key or display_name(folder))
-    return _facts(
-        folder, key or display_name(folder), folder, _family_of(folder), _read_own(folder / FACTS_FILE), folders
+    kind = _pipeline_of(folder)
+    family_key, family = _family_of(folder, kind)
+    facts = _facts(
+        folder, key or display_name(folder), folder, family_key, family, _read_own(folder / FACTS_FILE), folders
     )
+    return replace(facts, pipeline=kind if family.bridge else "")
 
 
 def _facts_of_file(file: Path, folders: Iterable[Path], key: str) -> ModelFacts:
@@ -88,19 +95,24 @@ def _facts_of_file(file: Path, folders: Iterable[Path], key: str) -> ModelFacts:
     own = dict(_read_own(_own_facts(file)))
     if size := FIRST_SIZES.get((identity.architecture, identity.prediction)):
         own["defaults"] = {"width": size[0], "height": size[1], **own.get("defaults", {})}
-    return _facts(file, key, configuration(identity), family_key, own, folders)
+    return _facts(file, key, configuration(identity), family_key, FAMILIES[family_key], own, folders)
 
 
 def _facts(
-    path: Path, key: str, configs: Path, family_key: str, own: Mapping[str, Any], folders: Iterable[Path]
+    path: Path,
+    key: str,
+    configs: Path,
+    family_key: str,
+    family: Family,
+    own: Mapping[str, Any],
+    folders: Iterable[Path],
 ) -> ModelFacts:
     """``configs`` holds the diffusers configuration of the model at ``path``, and is it if that is a folder."""
-    family = FAMILIES[family_key]
     motion = _fitting_motion_models(configs, folders) if family.animated else ()
     tiny = _fitting_tiny(configs, family, folders)
     autoencoders = (*_fitting_autoencoders(configs, folders), *tiny) if "vae" in family.controls else ()
     try:
-        merged = _merge(path, key, configs, family_key, own, motion)
+        merged = _merge(path, key, configs, family_key, family, own, motion)
         footprint = read_footprint(path, configs, family.parts)
         return replace(merged, autoencoders=autoencoders, tiny_autoencoders=tiny, footprint=footprint)
     except (AttributeError, KeyError, TypeError, ValueError, IndexError) as problem:
@@ -118,7 +130,7 @@ def check_model_files(facts: ModelFacts) -> None:
     if folder.is_file():
         check_single_file(folder)
         return
-    parts = FAMILIES[facts.family].parts
+    parts = FAMILIES[facts.family].parts or parts_with_weights(folder, _config(folder / MODEL_INDEX))
     parts += (_ENLARGER,) * (facts.enlarge > 1) + (OWN_MOTION,) * ("" in facts.motion_models)
     for part in parts:
         files = sorted((folder / part).glob("*.safetensors"))
@@ -200,18 +212,30 @@ def _config(path: Path) -> Mapping[str, Any]:
     return config if isinstance(config, Mapping) else {}
 
 
-def _family_of(folder: Path) -> str:
-    index = folder / "model_index.json"
+def _pipeline_of(folder: Path) -> str:
+    """The class of diffusers' pipeline that the model in ``folder`` was saved from."""
     try:
-        kind = json.loads(index.read_text(encoding="utf-8"))["_class_name"]
+        kind = json.loads((folder / MODEL_INDEX).read_text(encoding="utf-8"))["_class_name"]
+        if not isinstance(kind, str):
+            raise TypeError("no name of a class")
+        return kind
     except OSError as problem:
-        raise AppError("model.missing-file", model=folder.name, file=index.name) from problem
+        raise AppError("model.missing-file", model=folder.name, file=MODEL_INDEX) from problem
     except (ValueError, KeyError, TypeError, RecursionError) as problem:
-        raise AppError("model.damaged", model=folder.name, file=index.name, reason="is not valid") from problem
-    for key, family in FAMILIES.items():
-        if kind in family.pipelines and _is_told(folder, family):
-            return key
-    raise AppError("model.family", model=folder.name, kind=kind)
+        raise AppError("model.damaged", model=folder.name, file=MODEL_INDEX, reason="is not valid") from problem
+
+
+def _family_of(folder: Path, kind: str) -> tuple[str, Family]:
+    """The family of models saved from the pipeline ``kind``, with the controls that this model has."""
+    named = (key for key, family in FAMILIES.items() if kind in family.pipelines and _is_told(folder, family))
+    key = next(named, OTHER)
+    family = FAMILIES[key]
+    if family.bridge is None:
+        return key, family
+    call = read_call(kind)
+    if call is None or not call.draws_from_words:
+        raise AppError("model.family", model=folder.name, kind=kind)
+    return key, with_pipeline(family, call, _config(folder / "vae" / "config.json"))
 
 
 def _is_told(folder: Path, family: Family) -> bool:
@@ -235,14 +259,19 @@ def _read_own(path: Path) -> Mapping[str, Any]:
 
 
 def _merge(
-    path: Path, key: str, configs: Path, family_key: str, own: Mapping[str, Any], motion_models: tuple[str, ...]
+    path: Path,
+    key: str,
+    configs: Path,
+    family_key: str,
+    family: Family,
+    own: Mapping[str, Any],
+    motion_models: tuple[str, ...],
 ) -> ModelFacts:
-    family = FAMILIES[family_key]
     defaults = own.get("defaults", {})
     schedulers = tuple(own.get("schedulers", family.schedulers))
     unknown = set(schedulers) - set(SCHEDULERS)
     scheduler = defaults.get("scheduler", family.scheduler)
-    if unknown or scheduler not in schedulers:
+    if unknown or scheduler not in (schedulers or (family.scheduler,)):
         raise ValueError(f"it names schedulers that do not fit: {', '.join(sorted(unknown)) or scheduler}")
     size = (int(defaults["width"]), int(defaults["height"])) if "width" in defaults else None
     sizes = [(int(width), int(height)) for width, height in own.get("sizes", family.sizes)]

@@ -139,7 +139,10 @@ def _models(paths: AppPaths, problems: list[str]) -> list[dict[str, str]]:
     for name, folder in find_models(folders).items():
         model = {"name": name, "folder": str(folder), "state": "ready"}
         try:
-            check_model_files(read_model_facts(folder, folders))
+            facts = read_model_facts(folder, folders)
+            check_model_files(facts)
+            if facts.pipeline:
+                model["state"] = f"ready, through diffusers' {facts.pipeline}"
         except AppError as problem:
             model["state"] = str(problem)
             problems.append(str(problem))

@@ -133,6 +133,8 @@ class FilmFacts:
     """Frames per second a newcomer gets."""
     window: int
     """Frames that the model sees at once; a longer film is made in overlapping windows where the family can."""
+    frame_step: int = 1
+    """After the first frame they come in so many: an autoencoder that shrinks time knows no others."""
     needs_start: bool = False
     """It makes films of pictures, not of words."""
     shared_noise: float = 0.0
@@ -149,9 +151,24 @@ class FilmFacts:
     """Sentences that say what moves; where there are none, a picture's serve films as well. So it is of the next."""
     surprise: tuple[tuple[str, ...], ...] = ()
 
+    def nearest_frames(self, value: int) -> int:
+        """The number of frames it can make that is nearest to ``value``; at least 2."""
+        most = (self.max_frames - 1) // self.frame_step
+        return 1 + self.frame_step * max(1, min(most, round((value - 1) / self.frame_step)))
+
     def with_another_adapter(self) -> FilmFacts:
         """Without what holds for the model's own motion adapter alone."""
         return replace(self, shared_noise=0.0, moment_prompt="", moments=1, steady=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeFacts:
+    """How a family runs through diffusers' own pipeline, which has a sampling loop of its own."""
+
+    guidance: str = ""
+    """The pipeline's name for classifier-free guidance, where it is not "guidance_scale"."""
+    empty_negative: str = ""
+    """What stands for an empty negative prompt, where the pipeline is not guided without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +216,9 @@ class Family:
     """What its models and their LoRAs are known as in :data:`desktop_app.checkpoints.identity.ARCHITECTURES`."""
     animated: bool = False
     """Whether a motion adapter (AnimateDiff, Guo et al. 2023) turns its models into film models."""
+    bridge: BridgeFacts | None = None
+    """How it runs through diffusers' own pipeline; None for those that run on the program's own sampling loop. What the
+    pipeline takes decides over ``controls``, and what a model's folder holds over ``parts``."""
 
 
 TINY_AUTOENCODERS = ("taesdxl", "taesd3", "taef1", "taesd")
@@ -208,7 +228,7 @@ _FLUX_CONTROLS = ("prompt", "lora", "steps", "scheduler", "size", "seed", "count
 _FLUX_PARTS = ("text_encoder", "text_encoder_2", "transformer", "vae")
 _FLUX_LARGE = ("text_encoder_2", "transformer")
 
-FAMILIES: dict[str, Family] = {
+OWN_LOOP: dict[str, Family] = {
     "stable-diffusion": Family(
         label="Stable Diffusion 1/2",
         architectures=("sd-1", "sd-2"),
@@ -393,6 +413,176 @@ FAMILIES: dict[str, Family] = {
         overflows=True,
     ),
 }
+"""The families on the program's own sampling loop."""
+
+
+def _bridged(
+    label: str,
+    pipelines: tuple[str, ...],
+    sizes: tuple[tuple[int, int], ...],
+    steps: int,
+    guidance_scale: float,
+    *,
+    film: FilmFacts | None = None,
+    multiple: int = 16,
+    told_by: tuple[str, str, object] | None = None,
+    bridge: BridgeFacts | None = None,
+) -> Family:
+    """A family that runs through diffusers' own pipelines, with the model's own scheduler."""
+    return Family(
+        label=label,
+        pipelines=pipelines,
+        latent_channels=16,
+        multiple=multiple,
+        min_size=64,
+        max_size=4096,
+        sizes=sizes,
+        steps=steps,
+        guidance_scale=guidance_scale,
+        scheduler="",
+        schedule_type="default",
+        schedulers=(),
+        controls=(),
+        parts=(),
+        told_by=told_by,
+        overflows=True,
+        kinds=(FILM,) if film else (PICTURE,),
+        film=film,
+        bridge=bridge or BridgeFacts(),
+    )
+
+
+_MEGAPIXEL = _FLUX_SIZES
+_SIZES_480 = ((832, 480), (480, 832), (624, 624))
+_SIZES_720 = ((1280, 720), (720, 1280), (960, 960))
+_QWEN_SIZES = ((1328, 1328), (1664, 928), (928, 1664), (1472, 1104), (1104, 1472), (1584, 1056), (1056, 1584))
+
+BRIDGED: dict[str, Family] = {
+    "stable-diffusion-3": _bridged("Stable Diffusion 3", ("StableDiffusion3Pipeline",), _MEGAPIXEL, 28, 4.5),
+    "flux-2-klein": _bridged(
+        "FLUX.2 klein",
+        ("Flux2KleinPipeline", "Flux2KleinKVPipeline"),
+        _MEGAPIXEL,
+        4,
+        1.0,
+        told_by=("model_index.json", "is_distilled", True),
+    ),
+    "flux-2": _bridged("FLUX.2", ("Flux2Pipeline", "Flux2KleinPipeline"), _MEGAPIXEL, 50, 4.0),
+    "qwen-image": _bridged(
+        "Qwen-Image",
+        ("QwenImagePipeline",),
+        _QWEN_SIZES,
+        50,
+        4.0,
+        bridge=BridgeFacts(guidance="true_cfg_scale", empty_negative=" "),
+    ),
+    "z-image-turbo": _bridged(
+        "Z-Image Turbo",
+        ("ZImagePipeline",),
+        _MEGAPIXEL,
+        9,
+        0.0,
+        told_by=("scheduler/scheduler_config.json", "shift", 3.0),
+    ),
+    "z-image": _bridged("Z-Image", ("ZImagePipeline",), _MEGAPIXEL, 50, 4.0),
+    "pixart": _bridged("PixArt", ("PixArtAlphaPipeline", "PixArtSigmaPipeline"), _MEGAPIXEL, 20, 4.5),
+    "sana-sprint": _bridged("Sana Sprint", ("SanaSprintPipeline",), _MEGAPIXEL, 2, 4.5, multiple=32),
+    "sana": _bridged("Sana", ("SanaPipeline", "SanaPAGPipeline"), _MEGAPIXEL, 20, 4.5, multiple=32),
+    "lumina": _bridged("Lumina", ("Lumina2Pipeline", "LuminaPipeline"), _MEGAPIXEL, 30, 4.0),
+    "hunyuan-dit": _bridged("Hunyuan-DiT", ("HunyuanDiTPipeline",), _MEGAPIXEL, 50, 5.0),
+    "kandinsky-3": _bridged("Kandinsky 3", ("Kandinsky3Pipeline",), _MEGAPIXEL, 25, 3.0, multiple=64),
+    "stable-cascade": _bridged(
+        "Stable Cascade",
+        ("StableCascadeCombinedPipeline",),
+        ((1024, 1024), (896, 1152), (1152, 896)),
+        12,
+        4.0,
+        multiple=128,
+        bridge=BridgeFacts(guidance="prior_guidance_scale"),
+    ),
+    "wan-2.2": _bridged(
+        "Wan 2.2",
+        ("WanPipeline",),
+        (*_SIZES_480, *_SIZES_720),
+        40,
+        4.0,
+        film=FilmFacts(frames=81, max_frames=241, fps=16, window=81, frame_step=4),
+        told_by=("model_index.json", "boundary_ratio", 0.875),
+    ),
+    "wan-2.2-small": _bridged(
+        "Wan 2.2 (5B)",
+        ("WanPipeline",),
+        ((1280, 704), (704, 1280), (832, 480), (480, 832)),
+        50,
+        5.0,
+        film=FilmFacts(frames=121, max_frames=241, fps=24, window=121, frame_step=4),
+        multiple=32,
+        told_by=("model_index.json", "expand_timesteps", True),
+    ),
+    "wan": _bridged(
+        "Wan 2.1",
+        ("WanPipeline",),
+        (*_SIZES_480, *_SIZES_720),
+        50,
+        5.0,
+        film=FilmFacts(frames=81, max_frames=241, fps=16, window=81, frame_step=4),
+    ),
+    "ltx-video": _bridged(
+        "LTX-Video",
+        ("LTXPipeline", "LTXConditionPipeline"),
+        ((704, 512), (512, 704), (768, 512), (1216, 704)),
+        50,
+        3.0,
+        film=FilmFacts(frames=121, max_frames=257, fps=25, window=121, frame_step=8),
+        multiple=32,
+    ),
+    "ltx-2": _bridged(
+        "LTX-2",
+        ("LTX2Pipeline", "LTX2ConditionPipeline"),
+        ((768, 512), (512, 768), (1216, 704)),
+        30,
+        3.0,
+        film=FilmFacts(frames=121, max_frames=257, fps=24, window=121, frame_step=8),
+        multiple=32,
+    ),
+    "hunyuan-video": _bridged(
+        "HunyuanVideo",
+        ("HunyuanVideoPipeline",),
+        (*_SIZES_480, *_SIZES_720),
+        50,
+        6.0,
+        film=FilmFacts(frames=61, max_frames=129, fps=24, window=129, frame_step=4),
+    ),
+    "hunyuan-video-1.5": _bridged(
+        "HunyuanVideo 1.5",
+        ("HunyuanVideo15Pipeline",),
+        (*_SIZES_480, *_SIZES_720),
+        50,
+        6.0,
+        film=FilmFacts(frames=61, max_frames=121, fps=24, window=121, frame_step=4),
+    ),
+    "cogvideox": _bridged(
+        "CogVideoX",
+        ("CogVideoXPipeline",),
+        ((720, 480), (1360, 768)),
+        50,
+        6.0,
+        film=FilmFacts(frames=49, max_frames=161, fps=8, window=49, frame_step=4),
+    ),
+    "mochi": _bridged(
+        "Mochi",
+        ("MochiPipeline",),
+        ((848, 480), (480, 848)),
+        64,
+        4.5,
+        film=FilmFacts(frames=31, max_frames=163, fps=30, window=163, frame_step=6),
+    ),
+    "other": _bridged("Another pipeline of diffusers", (), _MEGAPIXEL, 30, 5.0),
+}
+"""The families that run through diffusers' own pipelines. The last one is for every pipeline that no family names; its
+choices come from the pipeline itself."""
+OTHER = "other"
+FAMILIES: dict[str, Family] = OWN_LOOP | BRIDGED
 
 
 FIRST_SIZES: dict[tuple[str, str], tuple[int, int]] = {("sd-2", "v_prediction"): (768, 768)}
@@ -493,6 +683,8 @@ class ModelFacts:
     """Of those that are tiny, and of the others that only previews can use; by folder name."""
     motion_models: tuple[str, ...] = ()
     """Motion adapters that fit it, by folder name, "" being its own; the first is a newcomer's."""
+    pipeline: str = ""
+    """Which of diffusers' pipelines it runs through; "" on the program's own sampling loop."""
 
     def examples_of(self, kind: str) -> tuple[str, ...]:
         """Sentences to show a newcomer who wants a picture or a film."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 BATCHED, TWO_PASS, NONE = "batched", "two-pass", "none"
 """Both in one batch, one after the other, or the prompt's alone (guidance 1)."""
+PIPELINE = "pipeline"
+"""As diffusers' own pipeline does it, where a model runs through that."""
 BATCHED_UP_TO = 64 * 64
 """Latent pixels (512 × 512 px) up to which a processor evaluates both halves in one batch."""
 MEMORY_PER_LATENT = 512 * 1024

@@ -54,6 +54,10 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "Choose “Film” (on the command line, the command film), or another model.",
     ),
     "frames.range": ("The number of frames must be from {low} to {high}, not {value}.", ""),
+    "frames.step": (
+        "After the first frame, this model makes {step} at a time: {value} frames cannot be.",
+        "The nearest possible number is {nearest}.",
+    ),
     "fps.range": ("The frame rate must be from {low} to {high} frames per second, not {value}.", ""),
     "motion-model.unknown": (
         "There is no motion adapter “{value}” for this model.",
@@ -293,7 +297,24 @@ ENGLISH: dict[str, tuple[str, str]] = {
     "model.facts": ("The facts file {file} cannot be used: {reason}.", "Mend the file, or take it away."),
     "model.family": (
         "The model {model} is of a kind Safelight cannot run yet ({kind}).",
-        "It runs Stable Diffusion 1, 2 and XL, FLUX.1, Stable Video Diffusion and ModelScope in diffusers' folders.",
+        "It runs diffusers' folders of models that draw or film from words, and of Stable Video Diffusion.",
+    ),
+    "model.package": (
+        "The model {model} needs a Python package that is not there: {reason}.",
+        "Install it where Safelight is installed.",
+    ),
+    # models that run through diffusers' own pipelines
+    "bridge.scheduler": (
+        "The model {model} runs through diffusers' own pipeline, with the model's own scheduler only.",
+        "Leave the scheduler out.",
+    ),
+    "bridge.start": (
+        "The model {model} runs through diffusers' own pipeline, which draws from words alone.",
+        "Leave the start picture out, or choose another model.",
+    ),
+    "bridge.refused": (
+        "The pipeline of the model {model} refuses this: {reason}.",
+        "Another size, or another number of frames, may do.",
     ),
     # engine
     "engine.memory": (

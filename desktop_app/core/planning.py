@@ -8,7 +8,7 @@ from typing import Any
 
 from desktop_app.core.catalog import FAMILIES, ModelFacts
 from desktop_app.core.forecast import Forecast, forecast, gigabytes, latent_pixels
-from desktop_app.core.guidance_form import BATCHED, usual_form
+from desktop_app.core.guidance_form import BATCHED, PIPELINE, usual_form
 from desktop_app.core.machine import Machine
 from desktop_app.core.measurements import Measurement
 from desktop_app.core.memory_plan import AUTO, BY_GROUP, HALF, MEASURES, TILES, WHOLE, Plan, Wishes
@@ -78,7 +78,8 @@ def choose(
 def usual_plan(request: GenerationRequest, facts: ModelFacts, machine: Machine, wishes: Wishes) -> Plan:
     """How ``request`` runs where memory is not short, as the user wishes."""
     pixels = latent_pixels(request, facts, request.frames)
-    form = usual_form(machine.kind, machine.memory, request.guidance_scale, pixels)
+    usual = usual_form(machine.kind, machine.memory, request.guidance_scale, pixels)
+    form = PIPELINE if facts.pipeline else usual
     offload = WHOLE if wishes.offload == AUTO or not _can_offload(request, facts) else wishes.offload
     return Plan(_dtype(facts, machine, wishes), form, wishes.decode == TILES and _can_tile(facts), offload)
 
@@ -127,8 +128,9 @@ def _can_tile(facts: ModelFacts) -> bool:
 
 
 def _can_offload(request: GenerationRequest, facts: ModelFacts) -> bool:
-    """A motion adapter shares the layers of the picture model that it animates, which must stay where they are."""
-    return not (request.is_film and facts.motion_models)
+    """A motion adapter shares the layers of the picture model that it animates, which must stay where they are; a
+    pipeline of diffusers decides by itself."""
+    return not (request.is_film and facts.motion_models) and not facts.pipeline
 
 
 def _fits(need: Forecast | None, machine: Machine) -> bool:

@@ -235,6 +235,9 @@ def _film_problems(request: GenerationRequest, facts: ModelFacts) -> list[AppErr
     found: list[AppError] = []
     if not 1 < request.frames <= facts.film.max_frames:
         found.append(RequestError("frames.range", value=request.frames, low=2, high=facts.film.max_frames))
+    elif (nearest := facts.film.nearest_frames(request.frames)) != request.frames:
+        step = facts.film.frame_step
+        found.append(RequestError("frames.step", value=request.frames, step=step, nearest=nearest))
     if not 1 <= request.fps <= MAX_FPS:
         found.append(RequestError("fps.range", value=request.fps, low=1, high=MAX_FPS))
     if facts.motion_models and request.motion_model not in facts.motion_models:
@@ -254,6 +257,8 @@ def _enlarge_problem(factor: int, facts: ModelFacts) -> AppError:
 
 
 def _scheduler_problems(request: GenerationRequest, facts: ModelFacts) -> list[AppError]:
+    if facts.pipeline:
+        return _bridge_problems(request, facts)
     known = ", ".join(facts.schedulers)
     scheduler = SCHEDULERS.get(request.scheduler)
     if scheduler is None:
@@ -267,12 +272,28 @@ def _scheduler_problems(request: GenerationRequest, facts: ModelFacts) -> list[A
             RequestError("schedule-type.unknown", scheduler=scheduler.label, value=request.schedule_type, known=types)
         )
     if not 1 <= request.steps <= MAX_STEPS:
-        found.append(RequestError("steps.range", value=request.steps, low=1, high=MAX_STEPS))
+        found.append(_steps_problem(request))
     elif request.steps > scheduler.max_steps:
         found.append(
             RequestError("steps.scheduler", scheduler=scheduler.label, value=request.steps, high=scheduler.max_steps)
         )
     return found
+
+
+def _bridge_problems(request: GenerationRequest, facts: ModelFacts) -> list[AppError]:
+    """What diffusers' own pipeline cannot do and our loop can."""
+    found: list[AppError] = []
+    if request.scheduler:
+        found.append(RequestError("bridge.scheduler", model=facts.name))
+    if request.start:
+        found.append(RequestError("bridge.start", model=facts.name))
+    if not 1 <= request.steps <= MAX_STEPS:
+        found.append(_steps_problem(request))
+    return found
+
+
+def _steps_problem(request: GenerationRequest) -> AppError:
+    return RequestError("steps.range", value=request.steps, low=1, high=MAX_STEPS)
 
 
 def _size_problems(request: GenerationRequest, facts: ModelFacts) -> list[AppError]:

@@ -22,7 +22,7 @@ class RunRecord:
     dtype: str
     """Of the denoiser: "float32", "float16" or "bfloat16"."""
     guidance_form: str
-    """"batched", "two-pass" or "none" (guidance 1)."""
+    """"batched", "two-pass", "none" (guidance 1) or "pipeline" (whatever diffusers' own does)."""
     threads: int
     tiled: bool = False
     """Decoded in tiles, because the whole did not fit into memory; seams can differ a little from the whole."""

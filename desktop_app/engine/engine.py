@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import desktop_app.engine.offline  # noqa: F401  (before torch and diffusers)
 
@@ -31,16 +32,18 @@ from desktop_app.core.messages import Message
 from desktop_app.core.planning import Chosen, changed, choose, next_measure
 from desktop_app.core.request import GenerationRequest, default_request, validate
 from desktop_app.core.result import RunRecord
+from desktop_app.engine.bridged import bridged_picture
 from desktop_app.engine.chunks import in_chunks
 from desktop_app.engine.device import Device, device_of_kind, find_device, is_available, machine_of, ran_out_of_memory
 from desktop_app.engine.enlarger import enlarge
+from desktop_app.engine.families import Loaded
+from desktop_app.engine.families.bridge import Bridge
 from desktop_app.engine.families.flux import Flux
 from desktop_app.engine.interrupt import Interrupted, check, interruptible
 from desktop_app.engine.job import ENLARGE_CHUNK, Job, frames_seen, make_picture
 from desktop_app.engine.learned import learned_in_texts
 from desktop_app.engine.lora import Worn, find_wanted, fit, worn
 from desktop_app.engine.memory_watch import MemoryWatch, measurements, worth_watching
-from desktop_app.engine.model import Model
 from desktop_app.engine.parts.latent_diffusion import LatentDiffusion
 from desktop_app.engine.parts.tiny_autoencoder import TinyAutoencoder
 from desktop_app.engine.preview import Previewer, SharpPreviewer, fitted_factors
@@ -230,17 +233,20 @@ class Engine:
         with interruptible((*model.modules, *([enlarger] if enlarger else [])), stop), worn(loras):
             told, changes = script.encode(model)
             previewer = self._previewer(facts, model, tiny) if wanted.preview else None
-            job = Job(request, facts, model, told, run, previewer, enlarger, wanted.start, stop, watch, changes)
+            job: Job[Any] = Job(
+                request, facts, model, told, run, previewer, enlarger, wanted.start, stop, watch, changes
+            )
+            make = bridged_picture if isinstance(model, Bridge) else make_picture
             for index in range(first, request.count):
                 check(stop)
-                yield from make_picture(job, index)
+                yield from make(job, index)
                 if stop.kept:
                     break
         took = measurements(watch.took, wanted.seen, facts, plan, device.name)
         add_measurements(self._cache / MEASUREMENTS, took)
 
     def _loras(
-        self, wanted: Mapping[Path, Mapping[str, float]], facts: ModelFacts, model: Model, stop: StopSignal
+        self, wanted: Mapping[Path, Mapping[str, float]], facts: ModelFacts, model: Loaded, stop: StopSignal
     ) -> list[Worn]:
         """What the model is to wear. Raises ``AppError``."""
         if not wanted:
@@ -249,7 +255,7 @@ class Engine:
         loaded = ((self.shelf.lora(path, model.device, lambda: check(stop)), how) for path, how in wanted.items())
         return [fit(lora, model.adaptable, how, facts.name) for lora, how in loaded]
 
-    def _learned(self, reading: Reading, model: Model) -> list[Message]:
+    def _learned(self, reading: Reading, model: Loaded) -> list[Message]:
         """Let the model know the textual inversions that the texts name. What of them is taken for words is told."""
         if not isinstance(model, LatentDiffusion):
             return []
@@ -279,7 +285,11 @@ class Engine:
         assert isinstance(tiny, TinyAutoencoder)
         return tiny
 
-    def _previewer(self, facts: ModelFacts, model: Model, tiny: TinyAutoencoder | None) -> Previewer | SharpPreviewer:
+    def _previewer(
+        self, facts: ModelFacts, model: Loaded, tiny: TinyAutoencoder | None
+    ) -> Previewer | SharpPreviewer | None:
+        if isinstance(model, Bridge) and model.latent_channels is None:
+            return None
         factors = facts.preview
         if factors is None:
             stamps = [(file.name, file.stat()) for file in weights_of(facts)]
@@ -308,7 +318,7 @@ def _repeated(wanted: _Wanted, machine: Machine, dtype: str) -> Plan:
     request, replay = wanted.request, wanted.replay
     pixels = latent_pixels(wanted.seen, wanted.facts, wanted.seen.frames)
     form = usual_form(machine.kind, machine.memory, request.guidance_scale, pixels)
-    if (replay.guidance_form == NONE) == (request.guidance_scale == 1):
+    if wanted.facts.pipeline or (replay.guidance_form == NONE) == (request.guidance_scale == 1):
         form = replay.guidance_form
     return Plan(dtype, form, replay.tiled)
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -35,13 +35,16 @@ ENLARGE_CHUNK = 4
 """Frames enlarged together, memory permitting."""
 
 
+M = TypeVar("M")
+
+
 @dataclass(frozen=True, slots=True)
-class Job:
+class Job(Generic[M]):
     """What all pictures or films of one request share."""
 
     request: GenerationRequest
     facts: ModelFacts
-    model: Model
+    model: M
     conditioning: Any
     run: RunRecord
     previewer: Previewer | SharpPreviewer | None
@@ -76,7 +79,7 @@ class _Staged:
         return predict(model_input, t)
 
 
-def make_picture(job: Job, index: int) -> Iterator[Event]:
+def make_picture(job: Job[Model], index: int) -> Iterator[Event]:
     """Picture or film ``index`` of the job, from its own seed alone, so that a batch equals single runs.
 
     An extended film is the whole start film, fitted to the request's size, and after it the new frames.
@@ -88,12 +91,12 @@ def make_picture(job: Job, index: int) -> Iterator[Event]:
     yield Decoding(index)
     with job.watch.during(DECODING):
         decoded, run = yield from _decoded(job, latents)
-    pixels = _finish(job, decoded)
+    pixels = finish(job, decoded)
     result = Result(request=request, run=run, seconds=round(time.monotonic() - started, 3), steps_done=step)
     yield Picture(index, as_frames(pixels), result)
 
 
-def _denoised(job: Job, index: int, request: GenerationRequest) -> Generator[Event, None, tuple[Tensor, int]]:
+def _denoised(job: Job[Model], index: int, request: GenerationRequest) -> Generator[Event, None, tuple[Tensor, int]]:
     """The latents of picture ``index``, which ``request`` alone makes, and the steps that were taken for them."""
     config = job.model.scheduler_config
     scheduler = build_scheduler(request.scheduler, request.schedule_type, config, request.steps, job.facts.name)
@@ -132,7 +135,7 @@ def frames_seen(request: GenerationRequest, start: Start | None) -> int:
     return request.frames + (len(start.frames) if start is not None and request.start_use == EXTEND else 0)
 
 
-def _set_up(job: Job, request: GenerationRequest, generator: torch.Generator) -> _Setting:
+def _set_up(job: Job[Model], request: GenerationRequest, generator: torch.Generator) -> _Setting:
     """Draws from ``generator`` in the order of diffusers' pipelines: the start's latents first, then the noise."""
     model, start, film = job.model, job.start, job.facts.film
     request = replace(request, frames=frames_seen(request, start))
@@ -154,7 +157,7 @@ def _set_up(job: Job, request: GenerationRequest, generator: torch.Generator) ->
     return _Setting(predictors, model.start_noise(request, generator), start=latents)
 
 
-def _decoded(job: Job, latents: Tensor) -> Generator[Event, None, tuple[Tensor, RunRecord]]:
+def _decoded(job: Job[Model], latents: Tensor) -> Generator[Event, None, tuple[Tensor, RunRecord]]:
     """The frames of ``latents``, (frames, height, width, 3) uint8 on the CPU, and how they were made.
 
     Decoded whole; where memory runs out, once more in tiles, frame by frame. A run that is repeated is decoded as it
@@ -177,7 +180,7 @@ def _decoded(job: Job, latents: Tensor) -> Generator[Event, None, tuple[Tensor, 
         return _frames(job, latents, 1), replace(job.run, tiled=possible)
 
 
-def _finish(job: Job, pixels: Tensor) -> Tensor:
+def finish(job: Job[Any], pixels: Tensor) -> Tensor:
     """The finished frames of ``pixels``, the decoded ones; both (frames, height, width, 3) uint8 on the CPU."""
     request, model, start, film = job.request, job.model, job.start, job.facts.film
     if job.enlarger is not None:
@@ -189,7 +192,7 @@ def _finish(job: Job, pixels: Tensor) -> Tensor:
     return pixels
 
 
-def _frames(job: Job, latents: Tensor, together: int) -> Tensor:
+def _frames(job: Job[Model], latents: Tensor, together: int) -> Tensor:
     """Of a picture the only one; of a film the new ones, without those that the model knew before them.
 
     So many frames are decoded ``together``, memory permitting.

@@ -27,7 +27,7 @@ from desktop_app.core.events import Loading
 from desktop_app.engine.dtypes import DTYPES
 from desktop_app.engine.pickles import read_pickled
 
-_BAD_CONFIG = (
+BAD_CONFIG = (
     TypeError, ValueError, KeyError, AttributeError, IndexError, ArithmeticError, StrictDataclassError,
 )  # fmt: skip
 """What diffusers and transformers raise, between them, for a configuration that makes no sense."""
@@ -105,7 +105,7 @@ def build_empty(part: Part, build: Callable[[dict[str, Any]], Any]) -> Any:
     try:
         with init_empty_weights(include_buffers=False):
             return build(config).eval().requires_grad_(False)
-    except _BAD_CONFIG as problem:
+    except BAD_CONFIG as problem:
         raise part.damaged("config.json", f"cannot be used ({problem})") from problem
 
 

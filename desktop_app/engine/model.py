@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from desktop_app.core.events import Loading
 from desktop_app.core.messages import Message
 from desktop_app.core.request import GenerationRequest
 from desktop_app.engine.device import Device
@@ -114,10 +111,3 @@ class Model(Protocol):
         float32 for good.
         """
         ...
-
-
-Load = Callable[[Path, Device, Callable[[], None]], Generator[Loading, None, Model]]
-"""Loads the model at a path, a diffusers folder or a single file, onto a device.
-
-The function may raise between tensors; raises ``AppError``.
-"""

@@ -19,11 +19,10 @@ from desktop_app.core.planning import MARGIN
 from desktop_app.core.request import GenerationRequest
 from desktop_app.engine.device import Device, free_memory, give_memory_back
 from desktop_app.engine.enlarger import Enlarger, load_enlarger
-from desktop_app.engine.families import FAMILIES
+from desktop_app.engine.families import FAMILIES, Loaded
 from desktop_app.engine.families.animate_diff import AnimateDiff
 from desktop_app.engine.families.stable_diffusion import StableDiffusion
 from desktop_app.engine.lora import Lora, load_lora
-from desktop_app.engine.model import Model
 from desktop_app.engine.offload import Turns
 from desktop_app.engine.parts.autoencoder import Autoencoder
 from desktop_app.engine.parts.latent_diffusion import LatentDiffusion, load_autoencoder
@@ -44,7 +43,7 @@ class Shelf:
     def __init__(self, folders: Sequence[Path], trusts: Trusts = nobody_agreed) -> None:
         """Motion adapters and autoencoders are looked for in ``folders``; ``trusts`` says which pickles may be read."""
         self._folders, self._trusts = folders, trusts
-        self.models: dict[Key, Model] = {}
+        self.models: dict[Key, Loaded] = {}
         """The one used last is the last."""
         self._motion: tuple[Key, AnimateDiff] | None = None
         self._autoencoder: tuple[Key, Autoencoder | TinyAutoencoder] | None = None
@@ -63,7 +62,7 @@ class Shelf:
 
     def model(
         self, facts: ModelFacts, device: Device, check: Check, need: Forecast | None
-    ) -> Generator[Event, None, Model]:
+    ) -> Generator[Event, None, Loaded]:
         """The model, from memory if it is still there and its files are unchanged; others make room for it.
 
         ``need`` is what the run is to find; None where that is not known. Raises ``AppError``.
@@ -76,7 +75,7 @@ class Shelf:
         if key in self.models:
             self.models[key] = self.models.pop(key)  # newest last
             self._make_room(room, device, keep=1)
-            self._fetch(self.models[key], device)
+            self._fetch(self.models[key])
         else:
             self._forget(facts.folder)
             self._make_room(room, device, keep=0)
@@ -87,7 +86,7 @@ class Shelf:
 
     def model_for(
         self, request: GenerationRequest, facts: ModelFacts, device: Device, check: Check, need: Forecast | None
-    ) -> Generator[Event, None, Model]:
+    ) -> Generator[Event, None, Loaded]:
         """The model that makes ``request``, with the autoencoder it names. Raises ``AppError``."""
         model = yield from self._animated(request, facts, device, check, need)
         if not request.vae or not isinstance(model, LatentDiffusion):
@@ -97,7 +96,7 @@ class Shelf:
 
     def _animated(
         self, request: GenerationRequest, facts: ModelFacts, device: Device, check: Check, need: Forecast | None
-    ) -> Generator[Event, None, Model]:
+    ) -> Generator[Event, None, Loaded]:
         """The model as it is: for a film of a picture model, with its motion adapter."""
         model = yield from self.model(facts, device, check, need)
         if not (request.is_film and facts.motion_models and facts.film):
@@ -198,11 +197,11 @@ class Shelf:
         self._motion = None  # it may share the layers of the one that went
         give_memory_back()
 
-    def _fetch(self, model: Model, device: Device) -> None:
+    def _fetch(self, model: Loaded) -> None:
         """Bring back a model that was put away into RAM."""
-        if device.offload == WHOLE:
+        if model.device.offload == WHOLE:
             for module in model.modules:
-                module.to(device.torch_device)
+                module.to(model.device.torch_device)
 
     def _let_wait(self, modules: Iterable[nn.Module], device: Device) -> None:
         """Have ``modules``, just loaded, wait in RAM for their turn if that is how the run goes."""
@@ -218,7 +217,7 @@ def _room(need: Forecast | None, files: Sequence[Path]) -> tuple[int, int]:
     return round(need.waiting * MARGIN), round(need.total * MARGIN)
 
 
-def _bytes_on(model: Model, device: torch.device) -> int:
+def _bytes_on(model: Loaded, device: torch.device) -> int:
     weights = (weight for module in model.modules for weight in module.parameters())
     return sum(weight.nbytes for weight in weights if weight.device.type == device.type)
 

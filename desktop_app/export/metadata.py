@@ -42,11 +42,9 @@ _EXIF_HEADER = b"Exif\0\0"
 def parameters_text(result: Result) -> str:
     """The recipe as infotext: prompt, "Negative prompt: …", and one line of "key: value" pairs."""
     request = result.request
-    scheduler = SCHEDULERS.get(request.scheduler)
     pairs = {
         "Steps": request.steps,
-        "Sampler": scheduler.label if scheduler else request.scheduler,
-        "Schedule type": _SCHEDULE_TYPES.get(request.schedule_type, request.schedule_type),
+        **_sampling(request),
         "CFG scale": f"{request.guidance_scale:g}",
         "Seed": request.seed,
         "Size": f"{request.width}x{request.height}",
@@ -63,6 +61,17 @@ def parameters_text(result: Result) -> str:
         lines.append(f"Negative prompt: {request.negative_prompt}")
     lines.append(", ".join(f"{key}: {_quoted(clean_text(str(value)))}" for key, value in pairs.items()))
     return "\n".join(lines)
+
+
+def _sampling(request: GenerationRequest) -> dict[str, str]:
+    """Nothing where the model's own scheduler was used, which has no name."""
+    if not request.scheduler:
+        return {}
+    scheduler = SCHEDULERS.get(request.scheduler)
+    return {
+        "Sampler": scheduler.label if scheduler else request.scheduler,
+        "Schedule type": _SCHEDULE_TYPES.get(request.schedule_type, request.schedule_type),
+    }
 
 
 def _enlarging(request: GenerationRequest) -> dict[str, str]:

@@ -126,6 +126,11 @@ def _as_whole(name: str, value: Any, values: Values, facts: ModelFacts | None) -
     return max(int(low), min(int(high), int(value)))
 
 
+def _as_frames(name: str, value: Any, values: Values, facts: ModelFacts | None) -> int:
+    frames = _as_whole(name, value, values, facts)
+    return facts.film.nearest_frames(frames) if facts and facts.film else frames
+
+
 def _as_number(name: str, value: Any, values: Values, facts: ModelFacts | None) -> float:
     low, high = limits(name, values, facts)
     number = float(value)
@@ -205,7 +210,7 @@ _FIT: dict[str, Fit] = {
     "seed_locked": _as_switch,
     "count": _as_whole,
     "enlarge": _as_enlargement,
-    "frames": _as_whole,
+    "frames": _as_frames,
     "fps": _as_whole,
     "loop": _as_switch,
     "motion_model": _as_motion_model,

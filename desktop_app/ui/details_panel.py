@@ -84,8 +84,6 @@ class DetailsPanel(QWidget):
         return ""
 
     def _settings(self, request: GenerationRequest, steps_done: int) -> list[tuple[str, str]]:
-        scheduler = SCHEDULERS.get(request.scheduler)
-        schedule = SCHEDULE_TYPES.get(request.schedule_type)
         steps = str(request.steps)
         if steps_done != request.steps:
             steps = self.tr("{done} of {steps}").format(done=steps_done, steps=request.steps)
@@ -97,14 +95,21 @@ class DetailsPanel(QWidget):
             *self._start(request),
             (self.tr("Steps"), steps),
             (self.tr("Guidance"), QLocale().toString(request.guidance_scale, "g", 6)),
-            (self.tr("Scheduler"), scheduler.label if scheduler else request.scheduler),
-            (
-                self.tr("Schedule"),
-                translated_label("schedulers", schedule[0]) if schedule else request.schedule_type,
-            ),
+            *self._scheduler(request),
             *([(self.tr("VAE"), request.vae)] if request.vae else []),
             *([(self.tr("Clip skip"), str(request.clip_skip))] if request.clip_skip > 1 else []),
             (self.tr("Seed"), str(request.seed)),
+        ]
+
+    def _scheduler(self, request: GenerationRequest) -> list[tuple[str, str]]:
+        if not request.scheduler:
+            return [(self.tr("Scheduler"), self.tr("the model's own"))]
+        scheduler = SCHEDULERS.get(request.scheduler)
+        schedule = SCHEDULE_TYPES.get(request.schedule_type)
+        schedule_text = translated_label("schedulers", schedule[0]) if schedule else request.schedule_type
+        return [
+            (self.tr("Scheduler"), scheduler.label if scheduler else request.scheduler),
+            (self.tr("Schedule"), schedule_text),
         ]
 
     def _film(self, request: GenerationRequest) -> list[tuple[str, str]]:
@@ -138,6 +143,7 @@ class DetailsPanel(QWidget):
             "batched": self.tr("both passes at once"),
             "two-pass": self.tr("two passes"),
             "none": self.tr("one pass, no guidance"),
+            "pipeline": self.tr("as diffusers' own pipeline does it"),
         }
         versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
         return [

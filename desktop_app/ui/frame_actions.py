@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QDialog, QWidget
 
+from desktop_app.core.messages import Message
 from desktop_app.core.request import EXTEND, VARY
 from desktop_app.studio.background import Background
 from desktop_app.studio.draft import Draft
@@ -84,6 +85,10 @@ class FrameActions(QObject):
     @Slot(object)
     def start_from(self, path: Path, use: str = VARY) -> None:
         """Let the next one start from the file at ``path``, and say so."""
+        facts = self._draft.facts
+        if facts and not self._draft.takes_start:
+            self.said.emit(" ".join(translated(Message("bridge.start", {"model": facts.name}))))
+            return
         self._draft.use_start(path, use)
         refused = self._draft.problem() if self._draft.value("start_use") != use else None
         if refused:

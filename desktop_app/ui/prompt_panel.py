@@ -123,6 +123,11 @@ class PromptPanel(QFrame):
         self._model_row = ComboRow(self.tr("Model"), self.tr("What draws it."))
         self.model, self.model_label = self._model_row.combo, self._model_row.label
         self.about = ElidedLabel("", "muted")
+        self.limits = label(
+            self.tr("Runs through diffusers' own pipeline: with the model's own scheduler, and from words alone."),
+            "muted",
+            wrap=True,
+        )
 
     def _make_numbers(self) -> None:
         self.steps = NumberRow(
@@ -171,7 +176,7 @@ class PromptPanel(QFrame):
         for part in (self.prompt, self.hint, self.tokens, self.loras, self.negative_fold, self.kind, self.start):
             column.addWidget(part)
         column.addSpacing(theme.XS)
-        for part in (self._model_row, self.about):
+        for part in (self._model_row, self.about, self.limits):
             column.addWidget(part)
         column.addSpacing(theme.XS)
         for part in (self.film, self.steps, self.guidance_scale, self.size_row, self.enlarge_row, self.seed_row):
@@ -238,6 +243,7 @@ class PromptPanel(QFrame):
         self.about.setText(facts.description if facts else "")
         self.about.set_tip(self.about.text())
         self.about.setVisible(bool(facts and facts.description))
+        self.limits.setVisible(bool(facts and facts.pipeline))
         self.surprise.setVisible(bool(facts and facts.surprise_of(self._draft.value("kind"))))
         controls = facts.controls if facts else ()
         for name, part in {

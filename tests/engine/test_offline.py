@@ -8,6 +8,11 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
+from tests.tiny_flow_models import write_flow_model
+from tests.tiny_pipelines import tiny_sd3_pipeline
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -53,7 +58,8 @@ GENERATE = """
     from desktop_app.engine.engine import Engine, serve
 
     engine = Engine(models=[Path(sys.argv[1])], cache=Path(sys.argv[2]), device="cpu")
-    request = GenerationRequest(model="tiny", prompt="a red house", width=64, height=64, steps=2, scheduler="ddim")
+    name, scheduler = sys.argv[3:]
+    request = GenerationRequest(model=name, prompt="a red house", width=64, height=64, steps=2, scheduler=scheduler)
     events = [type(event).__name__ for event in serve(engine, request, StopSignal())]
 
     import huggingface_hub.constants as hub
@@ -70,8 +76,18 @@ GENERATE = """
 """
 
 
-def test_a_picture_is_made_while_the_network_is_blocked(models, tmp_path):
-    done = in_a_process_of_its_own(GENERATE, str(models), str(tmp_path))
+@pytest.fixture(scope="module")
+def both(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model on our own loop and one that runs through diffusers' pipeline."""
+    folder = tmp_path_factory.mktemp("both")
+    (folder / "tiny").symlink_to(models / "tiny")
+    write_flow_model(folder / "sd3", tiny_sd3_pipeline())
+    return folder
+
+
+@pytest.mark.parametrize(("name", "scheduler"), [("tiny", "ddim"), ("sd3", "")])
+def test_a_picture_is_made_while_the_network_is_blocked(both, tmp_path, name, scheduler):
+    done = in_a_process_of_its_own(GENERATE, str(both), str(tmp_path), name, scheduler)
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
     assert found["events"][-2:] == ["Picture", "Finished"]

@@ -110,6 +110,12 @@ def test_schedulers_have_the_names_that_people_know(result, scheduler, schedule_
     assert f", {names}, " in parameters_text(replace(result, request=request))
 
 
+def test_a_scheduler_of_the_models_own_has_no_name_to_tell(result) -> None:
+    told = pairs_of(parameters_text(replace(result, request=replace(result.request, scheduler=""))))
+    assert not {"Sampler", "Schedule type"} & set(told)
+    assert told["Steps"] == "20"
+
+
 def test_skipped_layers_are_told_as_other_programs_tell_them(result) -> None:
     told = pairs_of(parameters_text(replace(result, request=replace(result.request, clip_skip=2))))
     assert told["Clip skip"] == "2"

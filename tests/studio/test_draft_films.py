@@ -250,3 +250,22 @@ def test_a_damaged_session_is_left_out_bit_by_bit(make_draft, tmp_path):
     draft = make_draft()
     assert draft.problem() is None
     assert (draft.value("kind"), draft.value("frames"), draft.value("start")) == ("picture", 12, "")
+
+
+def test_a_model_on_diffusers_own_pipeline_keeps_to_what_that_takes(make_draft, folders, picture, qtbot):
+    wan = model_folder(folders[1], "wan", name="Wan", sizes=[[64, 64]], multiple=16, min_size=64)
+    (wan / "model_index.json").write_text(json.dumps({"_class_name": "WanPipeline"}))
+    draft = make_draft()
+    draft.set_value("scheduler", "euler")
+    earlier = draft.request()
+    draft.use_start(picture)
+    looked(qtbot, draft)
+    draft.set_value("model", "wan")
+    assert (draft.value("kind"), draft.value("scheduler"), draft.value("frames")) == ("film", "", 81)
+    draft.set_value("frames", 40)
+    assert draft.value("frames") == 41
+    assert draft.problem() is None, "the start picture waits for a model that takes one"
+    assert draft.request().start == ""
+    draft.recall(replace(earlier, model="unheard of"), "all")
+    assert (draft.value("model"), draft.value("scheduler")) == ("wan", "")
+    assert draft.problem() is None

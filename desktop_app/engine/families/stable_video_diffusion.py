@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +19,16 @@ from transformers.models.clip.modeling_clip import CLIPVisionModelWithProjection
 from desktop_app.core.errors import AppError
 from desktop_app.core.events import Loading
 from desktop_app.core.guidance_form import NONE, TWO_PASS
-from desktop_app.core.messages import Message
 from desktop_app.core.request import GenerationRequest
 from desktop_app.engine.device import Device
 from desktop_app.engine.guidance import Predict
 from desktop_app.engine.loading import Part, WeightReader, build_empty, count_weights, read_json
 from desktop_app.engine.parts.autoencoder import to_pixels
+from desktop_app.engine.parts.tokens import NoTexts
 
 MIN_GUIDANCE = 1.0
 """Of the first frame, which is the picture itself; it rises evenly to the request's guidance at the last frame."""
 _PREPROCESSOR = "feature_extractor/preprocessor_config.json"
-
-
-@dataclass(frozen=True, slots=True)
-class NoTexts:
-    """The model reads none."""
-
-    notices: list[Message] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from desktop_app.core.catalog import PLAIN
+from desktop_app.core.messages import Message
 from desktop_app.prompt.chunks import NOTHING_LEARNED, Encode, Token, split_chunks, tokenise
 from desktop_app.prompt.emphasis import read_emphasis
 from desktop_app.prompt.learned import with_learned
@@ -42,6 +43,13 @@ class Tokens:
     """None where all words weigh 1."""
     learned: tuple[tuple[int, int, Tensor], ...] = ()
     """(row, token, vector) wherever a textual inversion says how a token is embedded."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoTexts:
+    """Of a model that reads none, or reads them by itself."""
+
+    notices: list[Message] = field(default_factory=list)
 
 
 def read_tokens(tokenizer: Any, text: str, max_tokens: int, markers: int) -> Tokens:
