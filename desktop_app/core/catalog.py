@@ -209,7 +209,7 @@ class Family:
     film: FilmFacts | None = None
     """How its models make films, if they do or a motion adapter makes them."""
     tokenizer: str = "tokenizer"
-    """Folder of the tokenizer that counts a prompt's tokens."""
+    """Folder of the tokenizer that counts a prompt's tokens; "" where nobody knows how many are read."""
     prompt_room: int = 75
     """Tokens of a prompt that are read together, markers left out."""
     architectures: tuple[str, ...] = ()
@@ -446,6 +446,7 @@ def _bridged(
         parts=(),
         told_by=told_by,
         overflows=True,
+        tokenizer="",
         kinds=(FILM,) if film else (PICTURE,),
         film=film,
         bridge=bridge or BridgeFacts(),
