@@ -37,6 +37,8 @@ class Conversion(QObject):
         for name, value in environment().items():
             values.insert(name, value)
         self._process.setProcessEnvironment(values)
+        if os.name == "posix":  # a program started in the background ignores SIGINT, and so would its children
+            self._process.setUnixProcessParameters(QProcess.UnixProcessFlag.ResetSignalHandlers)
         self._process.readyReadStandardOutput.connect(self._read)
         self._process.finished.connect(self._end)
         self._process.errorOccurred.connect(self._could_not)

@@ -252,8 +252,8 @@ class Downloads(QObject):
             self.progressed.emit(entry)
 
     def _ended(self, entry: Download, conversation: Conversation, ended: Path | Message | None) -> None:
-        if conversation is not entry.conversation:
-            return  # it was resumed before it had stopped
+        if conversation is not entry.conversation or entry not in self.entries:
+            return  # it was resumed, or taken off the list, before it had stopped
         entry.at_work = False
         match ended:
             case Path():

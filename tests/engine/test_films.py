@@ -250,7 +250,7 @@ def test_not_even_one_frame_fits(film_engine, monkeypatch):
     with pytest.raises(AppError, match="not enough memory") as raised:
         run(film_engine, film_request())
     assert raised.value.message.id == "engine.memory-film"
-    assert decode.asked == [4, 2, 1, 1], "at last a single frame, in tiles"
+    assert decode.asked == [4, 2, 1, 1] * 2, "at last a single frame, in tiles; once more with all else put away"
     assert film_engine.shelf.models == {}
     monkeypatch.undo()
     assert isinstance(run(film_engine, film_request())[-1], Finished)
