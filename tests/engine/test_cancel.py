@@ -28,7 +28,9 @@ def hooks(engine: Engine) -> int:
 
 
 @pytest.mark.parametrize(
-    "reached", [at(Encoding), at(Denoising, 0), at(Denoising, 2), at(Decoding), at(Picture)], ids=str
+    "reached",
+    [at(Encoding), at(Denoising, 0), at(Denoising, 2), at(Decoding), at(Picture)],
+    ids=["encoding", "first step", "third step", "decoding", "picture"],
 )
 def test_cancel_at_every_stage_ends_the_job_at_once(engine, reached):
     before = run(engine, request_for())
