@@ -252,7 +252,7 @@ def test_the_unet_of_the_bundled_model_films_and_learns():
         block_out_channels=widths, motion_layers_per_block=1, motion_num_attention_heads=4, motion_norm_num_groups=16
     )
     film = animated(unet, adapter)
-    x, words, t = torch.randn(2, 4, 3, 8, 8), torch.randn(2, 5, 192), torch.tensor([20, 900])
+    x, words, t = torch.randn(2, unet.config.in_channels, 3, 8, 8), torch.randn(2, 5, 192), torch.tensor([20, 900])
     film(x, t, words).square().mean().backward()
     assert all(weight.grad is not None for weight in adapter.parameters())
     assert all(weight.grad is None for weight in unet.parameters())
