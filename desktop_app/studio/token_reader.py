@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,7 +114,8 @@ class TokenReader(QObject):
             self._encoders[folder] = load_encoder(folder)
         encode = self._encoders[folder]
         lengths = {name: count_vectors(path) for name, path in named.items()}
-        return None if encode is None else read_tokens(text, dialect, steps, family.prompt_room, encode, lengths)
+        room = min(family.prompt_room, positions(model / family.tokenizer.replace("tokenizer", "text_encoder")) - 2)
+        return None if encode is None else read_tokens(text, dialect, steps, room, encode, lengths)
 
     def _take(self, reading: TokenReading | None) -> None:
         self._reading = False
@@ -138,6 +140,14 @@ def read_tokens(
     chunks = split_chunks(sections, dialect, room)
     cut = sections[0][room:] if dialect == PLAIN else []
     return TokenReading(tuple(map(tuple, chunks)), tuple(cut), room)
+
+
+def positions(text_encoder: Path) -> int:
+    """Tokens that the text encoder in the folder has positions for, both markers included; many if it has no limit."""
+    try:
+        return int(json.loads((text_encoder / "config.json").read_text(encoding="utf-8"))["max_position_embeddings"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return sys.maxsize
 
 
 def load_encoder(folder: Path) -> Encode | None:

@@ -11,7 +11,7 @@ import pytest
 from desktop_app.core.catalog import A1111, PLAIN
 from desktop_app.core.paths import architectures_dir, resources_dir
 from desktop_app.engine.parts.tokens import read_prompt
-from desktop_app.studio.token_reader import load_encoder, read_tokens
+from desktop_app.studio.token_reader import load_encoder, positions, read_tokens
 from tests.tiny_models import tiny_tokenizer
 
 TEXT = "A red house,  it's 2026 <|endoftext|> (é🏠:1.5)\n[night] BREAK the sea"
@@ -76,3 +76,8 @@ def test_the_tokenizer_for_single_files_counts_as_published() -> None:
     encode = load_encoder(architectures_dir() / "tokenizer")
     assert encode is not None
     assert [id for id, *_ in encode("a photo of a cat")] == [320, 1125, 539, 320, 2368]
+
+
+def test_a_small_models_chunks_are_as_long_as_its_text_encoder(tmp_path: Path) -> None:
+    assert positions(resources_dir() / "models" / "postcard" / "text_encoder") == 40
+    assert positions(tmp_path) > 10_000
