@@ -35,11 +35,11 @@ _WEIGHTS_ALONE = re.compile(
     r"|torch\._tensor\._rebuild_from_type_v2"
     r"|torch\.(cuda\.)?(Double|Float|Half|BFloat16|Long|Int|Short|Char|Byte|Bool|ComplexFloat|ComplexDouble)Storage"
     r"|torch\.(storage\.)?UntypedStorage|torch\.storage\.TypedStorage"
-    r"|torch\.(Size|device|Tensor|nn\.parameter\.Parameter)"
+    r"|torch\.(Size|device|Tensor|nn\.parameter\.Parameter|nn\.modules\.container\.ParameterDict)"
     r"|torch\.(u?int(8|16|32|64)|b?float(16|32|64)|bool|complex64|complex128|float8_(e4m3fn|e5m2))"
-    r"|_codecs\.encode"
+    r"|_codecs\.encode|(__builtin__|builtins)\.set"
 )
-"""What weights need to import; torch's own loader of weights alone knows all of it."""
+"""What weights need to import; torch's own loader of weights alone knows all of it but ``ParameterDict``."""
 
 
 def read_pickled(path: Path) -> Contents:

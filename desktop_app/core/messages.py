@@ -107,6 +107,10 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "This LoRA changes what a model draws.",
         "Put it on here, or write <lora:{name}:1> in the prompt.",
     ),
+    "library.embedding": (
+        "This textual inversion stands for words.",
+        "Write {name} into the prompt; embedding:{name} in ComfyUI's dialect, <{name}> in InvokeAI's.",
+    ),
     "library.part": ("{kind}: it is used together with a checkpoint, not by itself.", ""),
     "library.missing": (
         "Cannot be used alone: it lacks {parts}.",
@@ -267,8 +271,9 @@ ENGLISH: dict[str, tuple[str, str]] = {
     "lora.empty": ("The LoRA {name} changes no layer.", "Its file is damaged or no LoRA; download it again."),
     # textual inversions
     "embedding.pickle": (
-        "{file} is a pickled textual inversion, which is not read; its name was taken for a word.",
-        "Take the same one as a .safetensors file.",
+        "{file} is a pickle, a kind of file that can hide programs; the name of its textual inversion was taken for a "
+        "word.",
+        "Convert it or allow it in the Models workspace (on the command line: --trust-pickle).",
     ),
     "embedding.width": (
         "The textual inversion {name} was made for another kind of model; its name was taken for a word.",

@@ -100,6 +100,7 @@ class Engine:
         self._wishes = wishes
         self._sharp_preview = sharp_preview
         self._found: tuple[Device, tuple[Message, ...]] | None = None
+        self._trusts = trusts
         self.shelf = Shelf(self._folders, trusts)
 
     def ready(self) -> EngineReady:
@@ -259,7 +260,7 @@ class Engine:
         """Let the model know the textual inversions that the texts name. What of them is taken for words is told."""
         if not isinstance(model, LatentDiffusion):
             return []
-        learned = learned_in_texts(reading, model.text.widths, self._folders)
+        learned = learned_in_texts(reading, model.text.widths, self._folders, self._trusts)
         model.text.learn(learned.vectors)
         return learned.notices
 

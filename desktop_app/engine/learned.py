@@ -1,7 +1,7 @@
 """Textual inversions (Gal et al. 2022) from their files: vectors that stand in a text encoder's input for a name.
 
-Automatic1111's files hold ``emb_params``, diffusers' one tensor under the token's name, and those for SDXL ``clip_l``
-and ``clip_g``, one for each text encoder.
+Automatic1111's files hold ``string_to_param`` (pickled) or ``emb_params``, diffusers' one tensor under the token's name
+or none, and those for SDXL ``clip_l`` and ``clip_g``, one for each text encoder. All of them may be pickled.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from desktop_app.checkpoints.embeddings import READ, find_embeddings
+from desktop_app.checkpoints.consent import Trusts, nobody_agreed
+from desktop_app.checkpoints.embeddings import find_embeddings
 from desktop_app.core.catalog import PLAIN
 from desktop_app.core.messages import Message
 from desktop_app.engine.loading import Part, read_tensor, stored_tensors
@@ -33,10 +34,12 @@ class Learned:
     """Why a name is read as a word."""
 
 
-def learned_in_texts(reading: Reading, widths: Mapping[str, int], folders: Sequence[Path]) -> Learned:
+def learned_in_texts(
+    reading: Reading, widths: Mapping[str, int], folders: Sequence[Path], trusts: Trusts = nobody_agreed
+) -> Learned:
     """The textual inversions that are named and that fit text encoders of these ``widths``, by part.
 
-    Raises ``AppError`` for a file that is damaged.
+    ``trusts`` says of which pickled files the weights may be read. Raises ``AppError`` for a file that is damaged.
     """
     learned = Learned()
     dialect = reading.stages[0][1].dialect
@@ -46,7 +49,7 @@ def learned_in_texts(reading: Reading, widths: Mapping[str, int], folders: Seque
     found = find_embeddings(text, folders)
     for name in sorted({name for _, _, name in learned_in(text, found, dialect)}):
         path = found[name].path
-        if path.suffix.lower() not in READ:
+        if found[name].format == "pickle" and not trusts(path):
             learned.notices.append(Message("embedding.pickle", {"file": path.name}))
             continue
         parts = read_learned(path)
@@ -59,7 +62,7 @@ def learned_in_texts(reading: Reading, widths: Mapping[str, int], folders: Seque
 
 def read_learned(path: Path) -> dict[str, Tensor]:
     """The vectors, (tokens, width), for each text encoder. Raises ``AppError``."""
-    part = Part(path.parent.parent, path.parent.name, path.stem)
+    part = Part(path.parent, "", path.stem, path)
     with path.open("rb", buffering=0) as stream:
         tensors = {stored.name: read_tensor(part, stream, stored) for stored in stored_tensors(part, path)}
     named = {_PAIR[name]: tensor for name, tensor in tensors.items() if name in _PAIR}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from desktop_app.checkpoints.identify import identify
 from desktop_app.checkpoints.pickle_names import DEEPEST, WRAPPERS
@@ -61,7 +61,8 @@ def _load(path: Path) -> Any:
     if identity.format != "pickle":
         raise AppError("pickle.none", file=path.name)
     try:
-        return torch.load(str(path), map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        with torch.serialization.safe_globals([nn.ParameterDict]):  # the first textual inversions were written as one
+            return torch.load(str(path), map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError, ValueError, TypeError) as problem:
         raise AppError("pickle.unreadable", file=path.name, reason=str(problem).partition("\n")[0]) from problem
 
@@ -70,7 +71,7 @@ def _flat(name: str, value: Any, depth: int) -> Iterator[tuple[str, Tensor]]:
     """The tensors in nested dictionaries by their names with dots; what only wraps the weights is left out."""
     if isinstance(value, Tensor):
         yield name, value.detach()
-    elif depth and isinstance(value, Mapping):
+    elif depth and isinstance(value, Mapping | nn.ParameterDict):
         start = "" if name in WRAPPERS else f"{name}."
         for key, inner in value.items():
             yield from _flat(f"{start}{key}", inner, depth - 1)

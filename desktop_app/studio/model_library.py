@@ -47,23 +47,26 @@ class LibraryScan:
     """Everything, by name; a file in two folders counts once."""
     models: Mapping[str, Path] = field(default_factory=dict)
     """The whole models that may be read, in the order of the folders."""
+    trusted: frozenset[Path] = frozenset()
+    """Pickled files that a person agreed to have read."""
 
 
 def scan_library(
     folders: Sequence[Path], index: Index, stopped: Callable[[], bool], trusts: Trusts = nobody_agreed
 ) -> LibraryScan:
-    """Look through ``folders``; ``stopped`` is asked between files, ``trusts`` of each pickled model."""
+    """Look through ``folders``; ``stopped`` is asked between files, ``trusts`` of each pickled file."""
     paths = dict.fromkeys(path for folder in folders for path in model_files(folder))
     beside = {folder: names_in(folder) for folder in {path.parent for path in paths}}
     known = {identity.path: identity for identity in index.identities(paths, stopped)}
     whole = named(path for path in known if is_model(path, known.__getitem__))
     names = {path: name for name, path in whole.items()}
-    models = {name: path for name, path in whole.items() if known[path].format != "pickle" or trusts(path)}
+    trusted = frozenset(path for path, one in known.items() if one.format == "pickle" and trusts(path))
+    models = {name: path for name, path in whole.items() if known[path].format != "pickle" or path in trusted}
     items = [
         LibraryItem(names.get(path) or display_name(path), one, read_notes(one, beside[path.parent]))
         for path, one in known.items()
     ]
-    return LibraryScan(tuple(sorted(items, key=lambda item: _in_order(item.name))), models)
+    return LibraryScan(tuple(sorted(items, key=lambda item: _in_order(item.name))), models, trusted)
 
 
 def _in_order(name: str) -> list[tuple[int, str]]:
@@ -104,6 +107,10 @@ class ModelLibrary(QAbstractListModel):
     def models(self) -> Mapping[str, Path]:
         """The whole models that were found, by the name by which each is chosen."""
         return self._found.models
+
+    def may_read(self, identity: Identity) -> bool:
+        """Whether a file is no pickle, or one that a person agreed to have read."""
+        return identity.format != "pickle" or identity.path in self._found.trusted
 
     def refresh(self) -> None:
         """Look at all folders again, in the background."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from desktop_app.checkpoints.embeddings import KIND as EMBEDDING
 from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, PARTS, UNKNOWN, Identity
 from desktop_app.checkpoints.loras import LORA, lora_name
 from desktop_app.checkpoints.single_file import PARTS as SINGLE_FILES
@@ -16,10 +17,13 @@ RUN_FORMATS = ("safetensors", "pickle")
 """Formats of files that the engine reads."""
 
 
-def verdict(identity: Identity, usable: bool, chosen: Chosen | None, machine: Machine | None) -> tuple[bool, Message]:
-    """Whether the model can make pictures or films here, or change them as a LoRA, and the reason.
+def verdict(
+    identity: Identity, usable: bool, chosen: Chosen | None, machine: Machine | None, *, trusted: bool = False
+) -> tuple[bool, Message]:
+    """Whether the model can make pictures or films here, or change them as a LoRA or an embedding, and the reason.
 
-    ``usable`` says whether the program offers it as a model; ``chosen`` is how its first run would go on ``machine``.
+    ``usable`` says whether the program offers it as a model; ``chosen`` is how its first run would go on ``machine``;
+    ``trusted``, whether a person agreed to have it read though it is a pickle.
     """
     if identity.problem:
         return False, identity.problem
@@ -27,12 +31,14 @@ def verdict(identity: Identity, usable: bool, chosen: Chosen | None, machine: Ma
         return _fits(chosen, machine)
     if identity.kind == UNKNOWN:
         return False, Message("library.unknown", {})
-    if identity.format == "pickle":
+    if identity.format == "pickle" and not (trusted and identity.kind == EMBEDDING):
         return False, Message("library.pickle", {})
     if identity.format not in RUN_FORMATS:
         return False, Message("library.format", {"format": identity.format})
     if identity.kind == LORA:
         return True, Message("library.lora", {"name": lora_name(identity.path)})
+    if identity.kind == EMBEDDING:
+        return True, Message("library.embedding", {"name": identity.path.stem})
     if identity.kind != "checkpoint":
         return False, Message("library.part", {"kind": KINDS[identity.kind]})
     if identity.missing and identity.architecture in SINGLE_FILES:

@@ -11,7 +11,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from desktop_app.checkpoints.embeddings import KIND, READ, count_vectors
+from desktop_app.checkpoints.embeddings import KIND, count_vectors
 from desktop_app.checkpoints.identity import UNKNOWN
 from desktop_app.core.catalog import FAMILIES, PLAIN, ModelFacts
 from desktop_app.core.paths import architectures_dir
@@ -82,7 +82,7 @@ class TokenReader(QObject):
             for item in self._library.items
             if item.identity.kind == KIND
             and item.identity.architecture in fitting
-            and item.identity.path.suffix.lower() in READ
+            and self._library.may_read(item.identity)
         }
         self.read()
 

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from desktop_app.checkpoints.embeddings import KIND as EMBEDDING
 from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS
 from desktop_app.checkpoints.loras import LORA, lora_name
 from desktop_app.checkpoints.scan import comfy_folders
@@ -248,7 +249,10 @@ class ModelsWorkspace(QWidget):
         item = self._item
         facts = self._usable(item.identity.path) if item else None
         chosen = self._outlook.of_model(facts) if facts else None
-        said = verdict(item.identity, facts is not None, chosen, self._outlook.machine) if item else None
+        said = None
+        if item is not None:
+            trusted = self._library.may_read(item.identity)
+            said = verdict(item.identity, facts is not None, chosen, self._outlook.machine, trusted=trusted)
         self.details.show_item(item, said, usable=facts is not None)
 
     def _show_preview(self, item: LibraryItem | None) -> None:
@@ -282,6 +286,7 @@ class ModelsWorkspace(QWidget):
             identity = self._library.item(row).identity
             whole = identity.kind == "checkpoint" and not identity.missing
             runs = whole and not unfit(identity) and self._usable(identity.path) is None
+            runs = runs or (identity.kind == EMBEDDING and not self._library.may_read(identity))
             self.pickle_question.ask(identity.path, runs=runs)
 
     @Slot(object)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from diffusers import StableDiffusionPipeline
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from desktop_app.checkpoints.embeddings import count_vectors, find_embeddings
+from desktop_app.checkpoints.identify import identify
 from desktop_app.core.catalog import A1111, COMFY, INVOKE, PLAIN
 from desktop_app.core.events import Notice
 from desktop_app.core.guidance_form import NONE
@@ -18,7 +21,7 @@ from desktop_app.engine.engine import Engine
 from desktop_app.engine.families.stable_diffusion_xl import StableDiffusionXL
 from desktop_app.engine.learned import learned_in_texts, read_learned
 from desktop_app.prompt.reading import Reading
-from tests.engine.conftest import CPU, loaded, pictures, request_for, run
+from tests.engine.conftest import CPU, MODEL, loaded, pictures, request_for, run
 from tests.tiny_models import loaded as finished
 from tests.tiny_models import tiny_xl_pipeline
 
@@ -112,33 +115,82 @@ def test_a_file_for_another_model_or_a_pickle_is_said(engine: Engine, folder: Pa
     assert notices == ["embedding.pickle", "embedding.width"]
 
 
+def a1111_pickle(file: Path) -> None:
+    torch.save({"string_to_token": {"*": 265}, "string_to_param": {"*": VECTORS}, "name": file.stem, "step": 9}, file)
+
+
+FORMATS: dict[str, tuple[str, Callable[[Path], None]]] = {
+    "A1111": ("easyneg.pt", a1111_pickle),
+    "A1111 safetensors": ("easyneg.safetensors", lambda file: save_file({"emb_params": VECTORS}, file)),
+    "diffusers": ("easyneg.bin", lambda file: torch.save({"<easy>": VECTORS[0]}, file)),
+    "diffusers safetensors": ("easyneg.safetensors", lambda file: save_file({"<easy>": VECTORS[0]}, file)),
+}
+"""Format: (file, what writes it)."""
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_name_says_what_diffusers_says_by_it(form: str, engine: Engine, folder: Path, models: Path) -> None:
+    name, write = FORMATS[form]
+    write(folder / name)
+    pipeline = StableDiffusionPipeline.from_pretrained(models / MODEL)
+    pipeline.load_textual_inversion(folder, weight_name=name, token="easyneg")
+    theirs, _ = pipeline.encode_prompt("a easyneg house", "cpu", 1, do_classifier_free_guidance=False)
+    request = request_for(prompt="a easyneg house", prompt_syntax=1, prompt_dialect=A1111)
+    text = loaded(engine).text
+    learned = learned_in_texts(Reading(((1, request),)), text.widths, [folder], lambda file: True)
+    assert not learned.notices
+    text.learn(learned.vectors)
+    assert torch.equal(loaded(engine).encode(text.tokenize(request, NONE)).positive, theirs)
+
+
+def test_the_one_that_is_no_pickle_is_read(folder: Path) -> None:
+    a1111_pickle(folder / "easyneg.pt")
+    save_file({"emb_params": VECTORS}, folder / "easyneg.safetensors")
+    a1111_pickle(folder / "easyneg.zz.pt")
+    assert find_embeddings("easyneg", [folder])["easyneg"].path.suffix == ".safetensors"
+    assert count_vectors(folder / "easyneg.pt") == 3
+
+
 def test_every_format_is_read(tmp_path: Path) -> None:
     formats = {
-        "a1111": ({"emb_params": VECTORS}, {"text": VECTORS}),
-        "diffusers": ({"<easy>": VECTORS[0]}, {"text": VECTORS[:1]}),
         "comfy": ({"string_to_param.*": VECTORS, "string_to_token.*": torch.tensor(265)}, {"text": VECTORS}),
         "pair": ({"clip_g": VECTORS + 1, "clip_l": VECTORS}, {"text": VECTORS, "text-2": VECTORS + 1}),
     }
     for name, (tensors, expected) in formats.items():
         save_file(tensors, tmp_path / f"{name}.safetensors")
-        found = read_learned(tmp_path / f"{name}.safetensors")
-        assert found.keys() == expected.keys()
-        assert all(torch.equal(found[part], expected[part]) for part in expected)
+        torch.save(tensors, tmp_path / f"{name}.pt")
+        for ending in ("safetensors", "pt"):
+            found = read_learned(tmp_path / f"{name}.{ending}")
+            assert found.keys() == expected.keys()
+            assert all(torch.equal(found[part], expected[part]) for part in expected)
 
 
-def test_xl_learns_for_both_encoders(tmp_path: Path) -> None:
-    tiny_xl_pipeline().save_pretrained(tmp_path / "xl")
+def test_the_first_ones_and_bare_tensors_are_read(tmp_path: Path) -> None:
+    """The code of the paper wrote a module of parameters; some have nothing but the tensor in a file."""
+    parameters = nn.ParameterDict({"*": nn.Parameter(VECTORS)})
+    torch.save({"string_to_token": {"*": torch.tensor(265)}, "string_to_param": parameters}, tmp_path / "first.pt")
+    torch.save(VECTORS, tmp_path / "bare.bin")
+    for name in ("first.pt", "bare.bin"):
+        assert identify(tmp_path / name).problem is None
+        assert torch.equal(read_learned(tmp_path / name)["text"], VECTORS)
+
+
+def test_xl_says_what_diffusers_says_by_a_pair(tmp_path: Path) -> None:
+    pipeline = tiny_xl_pipeline()
+    pipeline.save_pretrained(tmp_path / "xl")
     model = finished(StableDiffusionXL.load(tmp_path / "xl", CPU, lambda: None))
-    save_file({"clip_l": VECTORS, "clip_g": torch.ones(3, WIDTH_2)}, tmp_path / "easy.safetensors")
-    request = request_for(prompt="a easy house", prompt_syntax=1, prompt_dialect=A1111)
+    pair = {"clip_l": VECTORS, "clip_g": torch.ones(3, WIDTH_2)}
+    save_file(pair, tmp_path / "easyneg.safetensors")
+    request = request_for(prompt="a easyneg house", prompt_syntax=1, prompt_dialect=A1111)
     learned = learned_in_texts(Reading(((1, request),)), model.text.widths, [tmp_path])
     assert not learned.notices
     model.text.learn(learned.vectors)
-    texts = model.tokenize(request, NONE)
-    assert [len(text.prompt.learned) for text in (texts.first, texts.second)] == [3, 3]
-    words, _ = model.encode(texts)
-    model.text.learn({})
-    plain, _ = model.encode(model.tokenize(request, NONE))
-    changed = (words.positive != plain.positive).any(dim=1)[0]
-    assert changed[:WIDTH].any()
-    assert changed[WIDTH:].any()
+    words, pooled = model.encode(model.tokenize(request, NONE))
+    encoders = (pipeline.text_encoder, pipeline.tokenizer), (pipeline.text_encoder_2, pipeline.tokenizer_2)
+    for vectors, (encoder, tokenizer) in zip(pair.values(), encoders, strict=True):
+        pipeline.load_textual_inversion(vectors, token="easyneg", text_encoder=encoder, tokenizer=tokenizer)
+    theirs, _, their_pooled, _ = pipeline.encode_prompt(
+        "a easyneg house", device="cpu", do_classifier_free_guidance=False
+    )
+    assert torch.equal(words.positive, theirs)
+    assert torch.equal(pooled.positive, their_pooled)

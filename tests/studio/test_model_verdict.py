@@ -34,6 +34,8 @@ CHECKPOINT: dict[str, Any] = {"kind": "checkpoint"}
         ({"format": "GGUF"}, False, False, "library.unknown"),
         ({"kind": "denoiser", "format": "GGUF"}, False, False, "library.format"),
         ({"kind": "lora", "format": "pickle"}, False, False, "library.pickle"),
+        ({"kind": "embedding", "format": "pickle"}, False, False, "library.pickle"),
+        ({"kind": "embedding"}, False, True, "library.embedding"),
         ({**CHECKPOINT, "problem": Message("file.empty", {"file": "x"})}, True, False, "file.empty"),
     ],
 )
@@ -41,6 +43,13 @@ def test_verdicts(facts: dict, usable: bool, runs: bool, id: str) -> None:
     said, message = verdict(Identity(Path("x"), **facts), usable, None, None)
     assert (said, message.id) == (runs, id)
     assert message.text
+
+
+def test_a_pickled_embedding_that_somebody_trusts() -> None:
+    pickled = Identity(Path("easy.pt"), "embedding", format="pickle")
+    runs, message = verdict(pickled, False, None, None, trusted=True)
+    assert (runs, message.id, message.values["name"]) == (True, "library.embedding", "easy")
+    assert verdict(replace(pickled, kind="lora"), False, None, None, trusted=True)[1].id == "library.pickle"
 
 
 @pytest.mark.parametrize(

@@ -75,10 +75,20 @@ def test_an_allowed_checkpoint_is_a_model(stand, workspace, folder, qtbot):
     assert stand.draft.value("model") == "dream"
 
 
+def test_an_allowed_embedding_is_read(stand, workspace, folder, qtbot):
+    choose(stand, workspace, "easy")
+    workspace.details.pickle.click()
+    with qtbot.waitSignal(stand.library.scanned):
+        press(workspace, "Allow as it is")
+    qtbot.waitUntil(lambda: not stand.library.scanning)
+    assert workspace.details.verdict.text().startswith("This textual inversion stands for words. Write easy into")
+    workspace.details.pickle.click()
+    assert "Allow as it is" not in [button.text() for button in workspace.pickle_question.box.buttons()]
+
+
 def test_a_file_is_converted_with_progress(stand, workspace, folder, qtbot):
     choose(stand, workspace, "easy")
     workspace.details.pickle.click()
-    assert "Allow as it is" not in [button.text() for button in workspace.pickle_question.box.buttons()]
     with qtbot.waitSignal(stand.library.conversion.finished, timeout=60_000):
         press(workspace, "Convert to .safetensors")
         assert workspace.details.pickle.text() == "Converting, 0 %"
