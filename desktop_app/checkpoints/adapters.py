@@ -15,8 +15,18 @@ from desktop_app.checkpoints.identity import UNKNOWN
 
 _CHANGE = re.compile(r"[._](?=(lora[_.]|hada_|lokr_|oft_|alpha$|dora_scale|diff$|diff_b$|on_input$))")
 """Where a layer's name ends and what changes it begins."""
-_LORA = re.compile(r"[._]lora(_down|_A|\.down|_linear_layer\.down)(\.default)?\.weight$")
-_LYCORIS = re.compile(r"\.(hada_w|lokr_w|oft_blocks|oft_diag|lora_mid\.|on_input$|diff$)")
+_LORA = re.compile(r"[._]lora([12]?\.down|_down|_A|_linear_layer\.down)(\.default)?\.weight$")
+_LYCORIS = re.compile(r"\.(hada_w|lokr_w|oft_|boft_|ia3_|lora_mid\.|on_input$|diff$|w_norm$)")
+_OTHERS = {
+    "oft": "OFT",
+    "boft": "BOFT",
+    "ia3": "IA3",
+    "on_input": "IA3",
+    "diff": "full difference",
+    "w_norm": "norms",
+}
+"""Changes that the engine cannot make, by how the names of their tensors begin after the layer's."""
+_OTHER = re.compile(rf"[._]({'|'.join(_OTHERS)})(_\w+)?(\.default)?(\.weight)?$")
 _PREFIX = re.compile(
     r"^(base_model\.model\.|lora_unet_|lora_transformer_|lycoris_(unet_)?|unet\.|transformer\.|model\.|diffusion_model\.)+"
 )
@@ -45,8 +55,10 @@ _OWN_NAMES = (
     ("sd-3", r"^joint_blocks_\d+_"),
     ("wan-2", r"^blocks_\d+_(cross_attn|self_attn)_[qkvo]$|^blocks_\d+_attn[12]_to_"),
     ("sdxl", r"^(lora_te2_|text_encoder_2_)"),
+    ("flux-1", r"^double_blocks_\d+_processor_"),
 )
-"""Layers that only one architecture has (HunyuanVideo: one block more than FLUX.1's 19 double and 38 single ones)."""
+"""Layers that only one architecture has (HunyuanVideo: one block more than FLUX.1's 19 double and 38 single ones; XLabs
+makes processors for FLUX.1 alone)."""
 _WIDE_NAMES = (
     (_TWO_STREAM_WIDTHS, r"^(double_blocks_\d+_img_attn_qkv|single_blocks_\d+_linear1)$"),
     (_TWO_STREAM_WIDTHS, r"^single_transformer_blocks_\d+_(attn_to_[qkv]|proj_mlp)$"),
@@ -64,6 +76,12 @@ def adapter_kind(contents: Contents) -> str:
     if any(_LYCORIS.search(name) for name in contents.tensors):
         return "lycoris"
     return "lora" if any(_LORA.search(name) for name in contents.tensors) else ""
+
+
+def unknown_change(contents: Contents) -> str:
+    """What people call a kind of change in a LoRA or LyCORIS that the engine cannot make; "" where there is none."""
+    found = (match for name in contents.tensors if (match := _OTHER.search(name)))
+    return next((_OTHERS[match[1]] for match in found), "")
 
 
 def adapter_architecture(contents: Contents) -> str:

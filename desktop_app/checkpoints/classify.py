@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from desktop_app.checkpoints.adapters import adapter_architecture, adapter_kind
+from desktop_app.checkpoints.adapters import adapter_architecture, adapter_kind, unknown_change
 from desktop_app.checkpoints.contents import Contents
 from desktop_app.checkpoints.denoisers import find_denoiser, find_variant
 from desktop_app.checkpoints.identity import UNKNOWN, Identity
@@ -44,7 +44,7 @@ def classify(path: Path, contents: Contents, size: int) -> Identity:
         path=path,
         kind="checkpoint" if len(parts) > 1 else kind,
         architecture=_told(contents.metadata) if architecture == UNKNOWN and kind != UNKNOWN else architecture,
-        variant=find_variant(contents, prefix) if parts else "",
+        variant=_variant(contents, kind, prefix),
         dtype=dtype,
         quantisation=quantisation(contents, dtype),
         format=contents.format,
@@ -67,6 +67,12 @@ def _kind(contents: Contents) -> tuple[str, str, str]:
     if denoiser := find_denoiser(contents):
         return "denoiser", *denoiser
     return *find_part(contents), ""
+
+
+def _variant(contents: Contents, kind: str, prefix: str) -> str:
+    if kind in _ADAPTERS:
+        return unknown_change(contents)
+    return find_variant(contents, prefix) if kind == "denoiser" else ""
 
 
 def _told(metadata: Mapping[str, str]) -> str:

@@ -69,7 +69,8 @@ class Identity:
     architecture: str = UNKNOWN
     """A key of :data:`ARCHITECTURES`."""
     variant: str = ""
-    """"inpainting" or "edit" if a U-Net takes more than latents, else ""."""
+    """"inpainting" or "edit" if a U-Net takes more than latents; of a LoRA the kind of change that cannot be made
+    here, such as "OFT"; else ""."""
     dtype: str = ""
     """Number format of most of the bytes, as torch calls it: "float16", "bfloat16", "float8_e4m3fn", …"""
     quantisation: str = ""

@@ -265,8 +265,8 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "It may have been made for a variant of this model.",
     ),
     "lora.kind": (
-        "The LoRA {name} is of the kind {kind}, which cannot be used yet.",
-        "Take a plain LoRA, with matrices “down” and “up”.",
+        "{name} is of the kind {kind}, which Safelight cannot use.",
+        "Take the same as a LoRA, LoHa, LoKr or DoRA.",
     ),
     "lora.empty": ("The LoRA {name} changes no layer.", "Its file is damaged or no LoRA; download it again."),
     # textual inversions

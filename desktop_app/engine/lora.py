@@ -1,82 +1,35 @@
-"""LoRA (Hu et al. 2021): small matrices that change what the layers of a model say, and leave their weights alone.
+"""LoRA (Hu et al. 2021) and its kin: small matrices that change what layers say, and leave their weights alone.
 
-A layer that says W·x says W·x + w · alpha / rank · up(down(x)) while a LoRA of weight w is worn. Nothing is written
-into the model, so that it is itself again, to the bit, as soon as the LoRA is taken off.
+A layer that says W·x says W·x + w · alpha / rank · ΔW·x while a LoRA of weight w is worn. Nothing is written into the
+model, so that it is itself again, to the bit, as soon as the LoRA is taken off.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from desktop_app.checkpoints.identify import identify
 from desktop_app.checkpoints.loras import find_lora, lora_name, require_fit
 from desktop_app.core.catalog import ModelFacts
 from desktop_app.core.errors import AppError
 from desktop_app.core.messages import Message
+from desktop_app.engine.flux_lora_names import HALVES_SWAPPED, from_flux
 from desktop_app.engine.loading import Part, read_tensor, stored_tensors
-from desktop_app.engine.lora_names import DENOISER, TEXT, TEXT_2, from_original, other_kind, split_name
+from desktop_app.engine.lora_changes import LAYERS, Change, added, product_of
+from desktop_app.engine.lora_names import DENOISER, TEXT, TEXT_2, from_original, split_name
 from desktop_app.prompt.tags import LoraTag
 
 Layer = tuple[str, str]
 """(part of the model, name of the layer with underscores)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a LoRA adds to one layer."""
-
-    down: Tensor
-    """(rank, inputs), or (rank, channels, height, width) of a convolution."""
-    up: Tensor
-    alpha: float
-    mid: Tensor | None = None
-    """(rank, rank, height, width): the kernel of a convolution whose other two are 1 × 1."""
-
-    @property
-    def rank(self) -> int:
-        return self.down.shape[0]
-
-    def fits(self, layer: nn.Module) -> bool:
-        """Whether it can change ``layer`` at all."""
-        weight: Any = layer.weight
-        return self.down.shape[1] == weight.shape[1] and self.up.shape[0] == weight.shape[0]
-
-    def on(self, layer: nn.Module) -> Change:
-        """Itself in the number format and form of ``layer``: a 1 × 1 convolution and a linear layer are the same.
-
-        It stays on the device that it was read onto, where the layer computes, though its weights may wait elsewhere.
-        """
-        weight: Any = layer.weight
-
-        def moved(factor: Tensor) -> Tensor:
-            if weight.dim() == 2:
-                factor = factor.flatten(1)
-            elif factor.dim() == 2:
-                factor = factor[..., None, None]
-            return factor.to(weight.dtype)
-
-        mid = None if self.mid is None else self.mid.to(weight.dtype)
-        return replace(self, down=moved(self.down), up=moved(self.up), mid=mid)
-
-    def added(self, layer: nn.Module, x: Tensor) -> Tensor:
-        """up(down(x)), where ``x`` is: the weights of a layer may be elsewhere until its turn comes."""
-        down, up = self.down.to(x.device), self.up.to(x.device)
-        if isinstance(layer, nn.Linear):
-            return functional.linear(functional.linear(x, down), up)
-        assert isinstance(layer, nn.Conv2d)
-        shape: Any = {"stride": layer.stride, "padding": layer.padding, "dilation": layer.dilation}
-        if self.mid is None:
-            return functional.conv2d(functional.conv2d(x, down, **shape), up)
-        return functional.conv2d(functional.conv2d(functional.conv2d(x, down), self.mid.to(x.device), **shape), up)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +44,7 @@ class Lora:
 class Worn:
     """A LoRA that fits a model, and how strongly its parts are to wear it."""
 
-    layers: tuple[tuple[nn.Module, Change, float], ...]
+    layers: tuple[tuple[LAYERS, Change, float], ...]
     notices: tuple[Message, ...] = ()
 
 
@@ -107,6 +60,8 @@ def find_wanted(tags: Iterable[LoraTag], facts: ModelFacts, folders: Sequence[Pa
         if tag.malformed:
             raise AppError("lora.weight", name=tag.name, value=tag.malformed)
         identity = find_lora(tag.name, folders)
+        if identity.variant:
+            raise AppError("lora.kind", name=tag.name, kind=identity.variant)
         require_fit(identity, identify(Path(facts.folder)), facts.name)
         weights = wanted.setdefault(identity.path, {DENOISER: 0.0, TEXT: 0.0, TEXT_2: 0.0})
         for part, weight in ((DENOISER, tag.weight), (TEXT, tag.text_weight), (TEXT_2, tag.text_weight)):
@@ -122,12 +77,12 @@ def load_lora(path: Path, device: torch.device, check: Callable[[], None]) -> Lo
     with path.open("rb", buffering=0) as stream:
         for stored in stored_tensors(part, path):
             check()
-            if kind := other_kind(stored.name):
-                raise AppError("lora.kind", name=name, kind=kind)
             if split := split_name(stored.name):
                 found.setdefault(split[:2], {})[split[2]] = read_tensor(part, stream, stored).to(device)
-    alpha = _folder_alpha(path)
-    changes = {layer: _change(roles, alpha) for layer, roles in found.items() if {"down", "up"} <= set(roles)}
+    if any(_over_inputs(roles["dora_scale"]) for roles in found.values() if "dora_scale" in roles):
+        raise AppError("lora.kind", name=name, kind="DoRA over inputs")
+    config = _folder_config(path)
+    changes = {layer: change for layer, roles in found.items() if (change := _change(roles, config))}
     if not changes:
         raise AppError("lora.empty", name=name)
     return Lora(name, changes)
@@ -143,13 +98,13 @@ def fit(lora: Lora, parts: Mapping[str, nn.Module], weights: Mapping[str, float]
     per_block = getattr(getattr(parts[DENOISER], "config", None), "layers_per_block", 2)
     found, lost = [], 0
     for (part, name), change in lora.changes.items():
-        layer = layers.get((part, name)) or layers.get((part, from_original(name, per_block)))
-        if layer is None:
+        targets = _targets(layers, part, name, per_block)
+        if not targets:
             lost += 1
-        elif not change.fits(layer):
+        elif (shares := _shares(change, targets, swapped=name == HALVES_SWAPPED)) is None:
             raise AppError("lora.shape", name=lora.name, model=model_name, layer=name)
         elif weights[part]:
-            found.append((layer, change.on(layer), weights[part]))
+            found += [(layer, share.on(layer), weights[part]) for layer, share in zip(targets, shares, strict=True)]
     if lost == len(lora.changes):
         raise AppError("lora.layers", name=lora.name, model=model_name)
     values = {"name": lora.name, "lost": lost, "layers": len(lora.changes), "model": model_name}
@@ -162,40 +117,85 @@ def worn(loras: Iterable[Worn]) -> Iterator[None]:
     with ExitStack() as hooks:
         for lora in loras:
             for layer, change, weight in lora.layers:
-                hooks.callback(layer.register_forward_hook(_hook(change, weight)).remove)
+                hooks.callback(layer.register_forward_hook(_hook(layer, change, weight)).remove)
         yield
 
 
-def _hook(change: Change, weight: float) -> Callable[[nn.Module, Any, Tensor], Tensor]:
-    scale = weight * change.alpha / change.rank
-
-    def add(layer: nn.Module, inputs: Any, said: Tensor) -> Tensor:
-        return said + change.added(layer, inputs[0]) * scale
-
-    return add
+def _hook(layer: LAYERS, change: Change, weight: float) -> Callable[[Any, Any, Tensor], Tensor]:
+    add = added(change, weight, change.stretch(layer, weight))
+    return lambda worn_by, inputs, said: add(worn_by, inputs[0], said)
 
 
-def _change(roles: Mapping[str, Tensor], alpha: float | None) -> Change:
-    """Without an alpha anywhere it is the rank, as both kohya and diffusers have it."""
-    down = roles["down"]
-    own = float(roles["alpha"]) if "alpha" in roles else alpha
-    return Change(down, roles["up"], down.shape[0] if own is None else own, roles.get("mid"))
-
-
-def _folder_alpha(path: Path) -> float | None:
+@dataclass(frozen=True, slots=True)
+class _FolderConfig:
     """What PEFT says of all layers in the ``adapter_config.json`` beside its weights."""
+
+    alpha: float | None = None
+    rank: int | None = None
+    by_root: bool = False
+    """Whether the root of the rank takes its place (Kalajdzievski 2023)."""
+
+
+def _change(roles: Mapping[str, Tensor], config: _FolderConfig) -> Change | None:
+    """None where matrices are lacking. Without an alpha anywhere it is the rank, as everybody has it.
+
+    Two whole matrices have no rank; LyCORIS leaves them as they are, whatever the alpha, and PEFT does not.
+    """
+    found = product_of(roles)
+    if found is None:
+        return None
+    product, rank = found
+    rank = rank or config.rank
+    alpha = float(roles["alpha"]) if "alpha" in roles else config.alpha
+    scale = 1.0 if alpha is None or rank is None else alpha / (math.sqrt(rank) if config.by_root else rank)
+    magnitude = roles.get("magnitude", roles.get("dora_scale"))
+    return Change(product, scale, None if magnitude is None else magnitude.flatten())
+
+
+def _over_inputs(magnitudes: Tensor) -> bool:
+    """Whether LyCORIS measured columns instead of rows, whose lengths cannot be set by what a layer says."""
+    return magnitudes.shape[:1] == (1,) and magnitudes.numel() > 1
+
+
+def _folder_config(path: Path) -> _FolderConfig:
     try:
         config = json.loads((path.parent / "adapter_config.json").read_text(encoding="utf-8"))
-        return float(config["lora_alpha"]) if path.stem == "adapter_model" else None
+        if path.stem != "adapter_model":
+            return _FolderConfig()
+        alpha = float(config["lora_alpha"] if "lora_alpha" in config else config["alpha"])
+        return _FolderConfig(alpha, int(config["r"]), bool(config.get("use_rslora")))
     except (OSError, ValueError, KeyError, TypeError):
+        return _FolderConfig()
+
+
+def _targets(layers: Mapping[Layer, LAYERS], part: str, name: str, per_block: int) -> list[LAYERS]:
+    """The layers of the model that are one in the file; none where the model lacks any of them."""
+    for names in ((name,), (from_original(name, per_block),), from_flux(name)):
+        found = [layers[part, one] for one in names if (part, one) in layers]
+        if found and len(found) == len(names):
+            return found
+    return []
+
+
+def _shares(change: Change, targets: Sequence[LAYERS], *, swapped: bool) -> list[Change] | None:
+    """Which rows of ``change`` each of ``targets`` has; None where they do not fit."""
+    outputs, numbers = change.shape
+    lengths = [layer.weight.shape[0] for layer in targets]
+    if sum(lengths) != outputs or any(layer.weight[0].numel() != numbers for layer in targets):
         return None
+    if change.magnitude is not None and len(change.magnitude) != outputs:
+        return None
+    rows = torch.arange(outputs)
+    if swapped:
+        return [change.of_rows(rows.roll(outputs // 2))]
+    return [change] if len(targets) == 1 else [change.of_rows(share) for share in rows.split(lengths)]
 
 
-def _layers(parts: Mapping[str, nn.Module]) -> dict[Layer, nn.Module]:
+def _layers(parts: Mapping[str, nn.Module]) -> dict[Layer, LAYERS]:
     """Layers that a LoRA may change, as :func:`split_name` calls them."""
     return {
         (part, name.replace(".", "_").removeprefix("text_model_")): layer
         for part, module in parts.items()
         for name, layer in module.named_modules()
-        if isinstance(layer, nn.Linear | nn.Conv2d)
+        if isinstance(layer, LAYERS)
     }

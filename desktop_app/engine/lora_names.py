@@ -1,8 +1,9 @@
 """Which layer of a model a tensor of a LoRA file belongs to, however the program that wrote it spells its name.
 
-Names come as kohya's (``lora_unet_down_blocks_0_…``, for SDXL with the block names of the original code), diffusers'
-(``unet.down_blocks.0.….lora_A.weight`` or ``….processor.to_q_lora.down.weight``) and PEFT's
-(``base_model.model.down_blocks.0.…``). With dots as underscores they are the same.
+Names come as kohya's (``lora_unet_down_blocks_0_…``, for SDXL and FLUX.1 with those of the original code), LyCORIS's
+(``lycoris_…``), diffusers' (``unet.down_blocks.0.….lora_A.weight`` or ``….processor.to_q_lora.down.weight``), PEFT's
+(``base_model.model.down_blocks.0.…``), ComfyUI's (``diffusion_model.…``) and, for FLUX.1, XLabs's
+(``double_blocks.0.processor.qkv_lora1.down.weight``). With dots as underscores they are the same.
 """
 
 from __future__ import annotations
@@ -14,17 +15,33 @@ DENOISER, TEXT, TEXT_2 = "denoiser", "text", "text-2"
 _ROLES = (
     ("down", re.compile(r"[._](lora_down|lora_A|lora\.down|lora_linear_layer\.down)(\.default)?\.weight$")),
     ("up", re.compile(r"[._](lora_up|lora_B|lora\.up|lora_linear_layer\.up)(\.default)?\.weight$")),
+    ("down", re.compile(r"(?<=_lora[12])\.down\.weight$")),
+    ("up", re.compile(r"(?<=_lora[12])\.up\.weight$")),
     ("mid", re.compile(r"\.lora_mid\.weight$")),
     ("alpha", re.compile(r"\.alpha$")),
+    ("magnitude", re.compile(r"\.lora_magnitude_vector(\.default)?(\.weight)?$")),
+    ("", re.compile(r"[._](dora_scale|hada_w[12]_[ab]|hada_t[12]|lokr_w[12](?:_[ab])?|lokr_t2)(\.default)?$")),
 )
-_OTHERS = {"dora_scale": "DoRA", "hada_": "LoHa", "lokr_": "LoKr", "oft_": "OFT", "diff": "full difference"}
-_OTHER = re.compile(rf"[._]({'|'.join(_OTHERS)})\w*$")
+"""Role, "" where the file's own word for it is taken: what a name ends with."""
 _PARTS = (
-    (TEXT_2, re.compile(r"^(base_model\.model\.)?(lora_te2_|text_encoder_2\.)")),
-    (TEXT, re.compile(r"^(base_model\.model\.)?(lora_te1?_|text_encoder\.)")),
+    (
+        TEXT_2,
+        re.compile(
+            r"^(base_model\.model\.)?((lora|lycoris)_te2_|text_encoder_2\.|text_encoders\.clip_g\.transformer\.)"
+        ),
+    ),
+    (
+        TEXT,
+        re.compile(
+            r"^(base_model\.model\.)?((lora|lycoris)_te1?_|text_encoder\.|text_encoders\.clip_l\.transformer\.)"
+        ),
+    ),
     (
         DENOISER,
-        re.compile(r"^(base_model\.model\.)?(lora_unet_|lora_transformer_|unet\.|transformer\.|diffusion_model\.)?"),
+        re.compile(
+            r"^(base_model\.model\.)?"
+            r"((lora|lycoris)_(unet_|transformer_(?!blocks_))?|unet\.|transformer\.|diffusion_model\.)?"
+        ),
     ),
 )
 _BLOCK = re.compile(r"^(input|output)_blocks_(\d+)_(\d+)_(.*)$")
@@ -48,21 +65,19 @@ _ENDS = {
 
 
 def split_name(name: str) -> tuple[str, str, str] | None:
-    """(part, layer with underscores, "down", "up", "mid" or "alpha") of a tensor; None where it is none of them."""
+    """(part, layer with underscores, role) of a tensor; None where it has none.
+
+    Roles are "down", "up", "mid", "alpha", "magnitude" (PEFT's, of DoRA), and what LyCORIS calls "dora_scale" and the
+    factors of LoHa and LoKr.
+    """
     for role, ending in _ROLES:
         if match := ending.search(name):
             part, start = next((part, found[0]) for part, pattern in _PARTS if (found := pattern.match(name)))
             layer = name[len(start) : match.start()].replace(".", "_")
             if part == DENOISER and layer.startswith("text_model_"):  # PEFT names a text encoder by itself so
                 part = TEXT
-            return part, _plain(layer), role
+            return part, _plain(layer), role or match[1]
     return None
-
-
-def other_kind(name: str) -> str:
-    """What people call the kind of change that a tensor of this name belongs to, if it is not LoRA's; else ""."""
-    match = _OTHER.search(name)
-    return _OTHERS[match[1]] if match else ""
 
 
 def _plain(layer: str) -> str:

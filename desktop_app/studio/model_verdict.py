@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from desktop_app.checkpoints.embeddings import KIND as EMBEDDING
 from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, PARTS, UNKNOWN, Identity
-from desktop_app.checkpoints.loras import LORA, lora_name
+from desktop_app.checkpoints.loras import KINDS as LORAS
+from desktop_app.checkpoints.loras import lora_name
 from desktop_app.checkpoints.single_file import PARTS as SINGLE_FILES
 from desktop_app.checkpoints.single_file import unfit
 from desktop_app.core.forecast import gigabytes
@@ -35,7 +36,9 @@ def verdict(
         return False, Message("library.pickle", {})
     if identity.format not in RUN_FORMATS:
         return False, Message("library.format", {"format": identity.format})
-    if identity.kind == LORA:
+    if identity.kind in LORAS and identity.variant:
+        return False, Message("lora.kind", {"name": lora_name(identity.path), "kind": identity.variant})
+    if identity.kind in LORAS:
         return True, Message("library.lora", {"name": lora_name(identity.path)})
     if identity.kind == EMBEDDING:
         return True, Message("library.embedding", {"name": identity.path.stem})

@@ -124,7 +124,8 @@ class LoraStack(QWidget):
         items = [item for item in self._library.items if item.identity.kind in KINDS]
         loras = [item.identity for item in items]
         self._words = {lora_name(item.identity.path).lower(): ", ".join(item.notes.trigger_words) for item in items}
-        self._known = [lora_name(lora.path) for lora in loras if lora.architecture in fitting and not lora.problem]
+        worn = [lora for lora in loras if lora.architecture in fitting and not lora.problem and not lora.variant]
+        self._known = [lora_name(lora.path) for lora in worn]
         self._names.setStringList(self._known)
         takes = facts is not None and "lora" in facts.controls
         self.setVisible(takes and bool(self._known or lora_tags(self._draft.value("prompt"))))

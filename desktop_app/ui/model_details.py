@@ -9,7 +9,7 @@ from PySide6.QtGui import QGuiApplication, QPainter, QPainterPath, QPaintEvent, 
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, PARTS, UNKNOWN
-from desktop_app.checkpoints.loras import LORA
+from desktop_app.checkpoints.loras import KINDS as LORAS
 from desktop_app.core.forecast import gigabytes, weight_bytes
 from desktop_app.core.messages import Message
 from desktop_app.studio.model_library import LibraryItem
@@ -64,7 +64,7 @@ class ModelDetails(QFrame):
         problem = item.identity.problem
         self.verdict.setText(" ".join(filter(None, told_of_this_file(problem) if problem else translated(message))))
         theme.set_role(self.verdict, "" if runs else "hint" if problem or usable else "muted")
-        self._dress_use(usable, wearable=item.identity.kind == LORA and runs)
+        self._dress_use(usable, wearable=item.identity.kind in LORAS and runs)
         self.pickle.setVisible(item.identity.format == "pickle" and problem is None)
         self.table.show_pairs(self._pairs(item))
         self.notes.setText(item.notes.description)

@@ -23,7 +23,8 @@ from PySide6.QtWidgets import (
 
 from desktop_app.checkpoints.embeddings import KIND as EMBEDDING
 from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS
-from desktop_app.checkpoints.loras import LORA, lora_name
+from desktop_app.checkpoints.loras import KINDS as LORAS
+from desktop_app.checkpoints.loras import lora_name
 from desktop_app.checkpoints.scan import comfy_folders
 from desktop_app.checkpoints.single_file import unfit
 from desktop_app.core.catalog import ModelFacts
@@ -301,7 +302,7 @@ class ModelsWorkspace(QWidget):
         identity = self._library.item(row).identity
         if facts := self._usable(identity.path):
             self.use_wanted.emit(facts.key)
-        elif identity.kind == LORA and not identity.problem:
+        elif identity.kind in LORAS and not identity.problem and not identity.variant:
             self.wear_wanted.emit(lora_name(identity.path))
 
     @Slot()

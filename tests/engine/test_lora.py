@@ -24,15 +24,14 @@ from desktop_app.core.guidance_form import BATCHED
 from desktop_app.engine.denoise import denoise
 from desktop_app.engine.engine import Engine
 from desktop_app.engine.families.animate_diff import AnimateDiff
-from desktop_app.engine.families.flux import Flux
 from desktop_app.engine.families.stable_diffusion import StableDiffusion
-from desktop_app.engine.lora import Change, fit, load_lora, worn
+from desktop_app.engine.lora import fit, load_lora, worn
+from desktop_app.engine.lora_changes import Change, LowRank, added
 from desktop_app.engine.lora_names import from_original, split_name
 from desktop_app.engine.schedulers import build_scheduler
 from tests.checkpoints import original_layouts as original
 from tests.checkpoints.real_models import shapes_of
 from tests.engine.conftest import CPU, MODEL, loaded, pictures, request_for, run
-from tests.tiny_flow_models import tiny_flux_pipeline
 from tests.tiny_models import SIZE, tiny_motion_adapter
 from tests.tiny_models import loaded as finished
 
@@ -303,11 +302,20 @@ def test_another_architecture_is_refused_before_anything_is_read():
         ),
         ("base_model.model.a.attn1.to_q.lora_A.default.weight", ("denoiser", "a_attn1_to_q", "down")),
         ("base_model.model.text_model.encoder.layers.0.q.lora_A.weight", ("text", "encoder_layers_0_q", "down")),
+        ("lora_unet_x.hada_w1_a", ("denoiser", "x", "hada_w1_a")),
+        ("lycoris_transformer_blocks_0_attn_to_q.lokr_w2", ("denoiser", "transformer_blocks_0_attn_to_q", "lokr_w2")),
+        ("lora_transformer_transformer_blocks_0_a.alpha", ("denoiser", "transformer_blocks_0_a", "alpha")),
+        ("unet.x.lora_magnitude_vector", ("denoiser", "x", "magnitude")),
+        ("lora_te1_text_model_encoder_layers_0_q.dora_scale", ("text", "encoder_layers_0_q", "dora_scale")),
+        ("text_encoders.clip_g.transformer.text_model.x.lora_A.weight", ("text-2", "x", "down")),
+        ("diffusion_model.single_blocks.0.linear1.lora_B.weight", ("denoiser", "single_blocks_0_linear1", "up")),
+        ("double_blocks.0.processor.qkv_lora1.down.weight", ("denoiser", "double_blocks_0_qkv_lora1", "down")),
+        ("single_blocks.3.processor.proj_lora.up.weight", ("denoiser", "single_blocks_3_proj", "up")),
     ],
 )
 def test_names_of_every_program(name, parts):
     assert split_name(name) == parts
-    assert split_name("lora_unet_x.hada_w1_a") is None
+    assert split_name("lora_unet_x.hada_w3") is None
 
 
 def test_names_of_the_original_code_equal_those_that_diffusers_makes_of_them():
@@ -360,37 +368,12 @@ def test_a_film_wears_the_lora_of_its_pictures(model, factors, tmp_path):
     assert all(id(layer) in inside for layer, *_ in worn_by_it.layers), "the film's own layers"
 
 
-@pytest.mark.parametrize("prefix", ["transformer.", "base_model.model."])
-def test_flux_wears_diffusers_loras(tmp_path, prefix):
-    tiny_flux_pipeline().save_pretrained(tmp_path / "flux")
-    model = finished(Flux.load(tmp_path / "flux", CPU, lambda: None))
-    tensors = {}
-    for name, layer in model.transformer.named_modules():
-        if name.endswith((".to_q", ".add_v_proj", ".proj_mlp", ".to_out.0", ".ff.net.2")):
-            out, width = layer.weight.shape
-            tensors |= {
-                f"{prefix}{name}.lora_A.weight": torch.ones(RANK, width),
-                f"{prefix}{name}.lora_B.weight": torch.ones(out, RANK),
-            }
-    lora = load_lora(_saved(tensors, tmp_path / "ink.safetensors"), CPU.torch_device, lambda: None)
-    worn_by_it = fit(lora, model.adaptable, {"denoiser": 1.0, "text": 1.0}, "Tiny")
-    assert len(worn_by_it.layers) == len(tensors) // 2 > 3
-    assert not worn_by_it.notices
-    request = request_for(width=64, height=64, guidance_scale=3.5)
-    told = model.encode(model.tokenize(request, "none"))
-    noise = model.noise(request, torch.Generator().manual_seed(1))
-    predict = model.predictor(told, request, "none", None, torch.Generator())
-    plain = predict(noise, torch.tensor(500.0))
-    with worn([worn_by_it]):
-        assert not torch.allclose(predict(noise, torch.tensor(500.0)), plain)
-    assert torch.equal(predict(noise, torch.tensor(500.0)), plain)
-
-
 def test_matrices_come_to_where_a_layer_computes():
     """A layer whose weights wait elsewhere is on one device when a LoRA is put on, and computes on another."""
-    change = Change(torch.ones(RANK, 4), torch.ones(8, RANK), 1.0).on(nn.Linear(4, 8))
+    change = Change(LowRank(torch.ones(RANK, 4), torch.ones(8, RANK)), 1.0).on(nn.Linear(4, 8))
     elsewhere = torch.empty(2, 4, device="meta")
-    assert change.added(nn.Linear(4, 8), elsewhere).device == elsewhere.device
+    said = added(change, 1.0, None)(nn.Linear(4, 8), elsewhere, torch.empty(2, 8, device="meta"))
+    assert said.device == elsewhere.device
 
 
 def test_a_kernel_between_two_small_ones_is_a_convolution_of_three():
@@ -400,6 +383,7 @@ def test_a_kernel_between_two_small_ones_is_a_convolution_of_three():
     layer, x = nn.Conv2d(4, 6, 3, stride=2, padding=1), torch.randn(1, 4, 8, 8, generator=generator)
     whole = torch.einsum("ar,rshw,sb->abhw", up.flatten(1), mid, down.flatten(1))
     expected = nn.functional.conv2d(x, whole, stride=2, padding=1)
-    change = Change(down, up, 2.0, mid)
-    assert change.fits(layer)
-    assert torch.allclose(change.on(layer).added(layer, x), expected, atol=1e-5)
+    change = Change(LowRank(down, up, mid), 1.0)
+    assert change.shape == (6, 4 * 9)
+    assert torch.allclose(change.on(layer).said(layer, x), expected, atol=1e-5)
+    assert torch.allclose(change.whole().reshape(whole.shape), whole, atol=1e-6)
