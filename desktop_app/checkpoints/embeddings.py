@@ -7,7 +7,6 @@ from pathlib import Path
 
 from desktop_app.checkpoints.identify import identify, read_weights
 from desktop_app.checkpoints.identity import Identity
-from desktop_app.checkpoints.scan import model_files
 from desktop_app.checkpoints.weights_file import FileProblem
 
 KIND = "embedding"
@@ -16,21 +15,20 @@ LARGEST = 64 * 1024 * 1024
 """Bytes; no textual inversion comes near."""
 
 
-def find_embeddings(text: str, folders: Iterable[Path]) -> dict[str, Identity]:
-    """Textual inversions in and below ``folders`` whose file names stand somewhere in ``text``, by name in lower case.
+def find_embeddings(text: str, files: Iterable[Path]) -> dict[str, Identity]:
+    """Those of ``files`` that are textual inversions whose names stand somewhere in ``text``, by name in lower case.
 
     The first of a name wins, unless it is a pickle and another is none.
     """
     lower = text.lower()
     found: dict[str, Identity] = {}
-    for folder in folders:
-        for path in model_files(folder):
-            name = path.stem.lower()
-            known = found.get(name)
-            if name in lower and (known is None or known.format == "pickle") and _may_be_one(path):
-                identity = identify(path)
-                if identity.kind == KIND and not identity.problem and (known is None or identity.format != "pickle"):
-                    found[name] = identity
+    for path in files:
+        name = path.stem.lower()
+        known = found.get(name)
+        if name in lower and (known is None or known.format == "pickle") and _may_be_one(path):
+            identity = identify(path)
+            if identity.kind == KIND and not identity.problem and (known is None or identity.format != "pickle"):
+                found[name] = identity
     return found
 
 

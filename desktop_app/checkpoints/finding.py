@@ -1,12 +1,13 @@
 """Which models there are in the user's folders, however deep, and what each is called.
 
-Names come from where files lie; a header is read only of files that are asked for.
+Names come from where files lie; a header is read only of files that are asked for. Thousands of files take a while to
+walk through, so whoever has several questions asks them of the same :func:`files_in`.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from desktop_app.checkpoints.identity import Identity
@@ -18,12 +19,17 @@ MOST_SUGGESTED = 20
 """Names of models that are told to someone who asked for one that is not there."""
 
 
+def files_in(folders: Iterable[Path]) -> tuple[Path, ...]:
+    """Weight files and diffusers folders in and below ``folders``, in their order, each once."""
+    return tuple(dict.fromkeys(path for folder in folders for path in model_files(folder)))
+
+
 def find_models(folders: Iterable[Path]) -> dict[str, Path]:
     """Models in and below ``folders`` by name, in their order: see :func:`named` and :func:`is_model`.
 
     Reads the header of every weights file there.
     """
-    return named(filter(is_model, _files(folders)))
+    return named(filter(is_model, files_in(folders)))
 
 
 def is_model(path: Path, what_is: Callable[[Path], Identity] = known) -> bool:
@@ -50,12 +56,11 @@ def names_of(path: Path) -> tuple[str, str, str]:
     return short, f"{path.parent.name}/{short}", str(path)
 
 
-def resolve_model(value: str, folders: Iterable[Path]) -> Path:
-    """The folder or file of the model called ``value``, which may also be a path.
+def resolve_model(value: str, files: Collection[Path]) -> Path:
+    """The one of ``files`` that is the model called ``value``, which may also be a path of its own.
 
     Raises ``RequestError`` ("model.unknown"), or ``AppError`` ("model.none") when there is none at all.
     """
-    files = _files(folders)
     if found := _called(value, files):
         return found
     path = Path(value).expanduser()
@@ -65,31 +70,26 @@ def resolve_model(value: str, folders: Iterable[Path]) -> Path:
     raise RequestError("model.unknown", value=value, known=", ".join(_like(value, files)))
 
 
-def name_of(path: Path, folders: Iterable[Path]) -> str:
+def name_of(path: Path, files: Collection[Path]) -> str:
     """The shortest name by which :func:`resolve_model` finds ``path``."""
-    files = _files(folders)
     return next((name for name in names_of(path) if _called(name, files) == path), str(path))
 
 
-def first_model(paths: Iterable[Path]) -> Path:
-    """The first model in or among ``paths``. Raises ``AppError`` ("model.none")."""
-    for path in paths:
-        if found := next(filter(is_model, model_files(path) if path.is_dir() else [path]), None):
-            return found
+def first_model(files: Iterable[Path]) -> Path:
+    """The first model among ``files``. Raises ``AppError`` ("model.none")."""
+    if found := next(filter(is_model, files), None):
+        return found
     raise AppError("model.none")
 
 
-def _files(folders: Iterable[Path]) -> Sequence[Path]:
-    return list(dict.fromkeys(path for folder in folders for path in model_files(folder)))
-
-
-def _called(value: str, files: Sequence[Path]) -> Path | None:
+def _called(value: str, files: Collection[Path]) -> Path | None:
     """What :func:`find_models` has under the name ``value``; looks only into files that share its name."""
-    short = {display_name(path) for path in files if value in names_of(path)}
-    return named(path for path in files if display_name(path) in short and is_model(path)).get(value)
+    names = {path: names_of(path) for path in files}
+    short = {own[0] for own in names.values() if value in own}
+    return named(path for path, own in names.items() if own[0] in short and is_model(path)).get(value)
 
 
-def _like(value: str, files: Sequence[Path]) -> Iterator[str]:
+def _like(value: str, files: Collection[Path]) -> Iterator[str]:
     """Names of models, those most like ``value`` first; of thousands only the most alike are looked into."""
     names = named(files)
     alike = difflib.get_close_matches(value, names, MOST_SUGGESTED, cutoff=0.0)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from desktop_app.checkpoints.identify import identify
 from desktop_app.checkpoints.identity import ARCHITECTURES, UNKNOWN, Identity
-from desktop_app.checkpoints.scan import model_files
 from desktop_app.core.errors import AppError
 
 LORA = "lora"
@@ -22,12 +21,15 @@ def lora_name(path: Path) -> str:
     return path.parent.name if path.stem in _GIVEN_NAMES else path.stem
 
 
-def find_lora(name: str, folders: Iterable[Path]) -> Identity:
-    """The LoRA called ``name`` in or below ``folders``; the first wins, and letters may differ in case.
+def find_lora(name: str, files: Iterable[Path]) -> Identity:
+    """The one of ``files`` that is the LoRA called ``name``; the first wins, and letters may differ in case.
 
     A file of that name that is no LoRA is passed over. Raises ``AppError`` if there is none, or it is damaged.
     """
-    for path in _files_called(name, folders):
+    wanted = name.lower()
+    for path in files:
+        if path.suffix.lower() not in READ or lora_name(path).lower() != wanted:
+            continue
         identity = identify(path)
         if identity.problem:
             raise AppError(identity.problem.id, **identity.problem.values)
@@ -47,11 +49,3 @@ def require_fit(lora: Identity, model: Identity, model_name: str) -> None:
             model=model_name,
             architecture=ARCHITECTURES[here],
         )
-
-
-def _files_called(name: str, folders: Iterable[Path]) -> Iterator[Path]:
-    wanted = name.lower()
-    for folder in folders:
-        for path in model_files(folder):
-            if path.suffix.lower() in READ and lora_name(path).lower() == wanted:
-                yield path

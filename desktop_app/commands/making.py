@@ -15,7 +15,7 @@ from typing import Any
 
 from desktop_app.checkpoints.consent import require_consent
 from desktop_app.checkpoints.facts import check_model_files, read_model_facts, weights_of
-from desktop_app.checkpoints.finding import first_model, name_of, resolve_model
+from desktop_app.checkpoints.finding import files_in, first_model, name_of, resolve_model
 from desktop_app.commands.options import requested
 from desktop_app.commands.output import Target, find_target, save_or_keep
 from desktop_app.commands.progress import Progress
@@ -40,9 +40,10 @@ def make(options: argparse.Namespace, kind: str, own: Mapping[str, Any]) -> int:
     def trusts(file: Path) -> bool:
         return options.trust_pickle
 
-    model = resolve_model(options.model, folders) if options.model else first_model(folders)
+    files = files_in(folders)
+    model = resolve_model(options.model, files) if options.model else first_model(files)
     facts = read_model_facts(model, folders)
-    request = replace(requested(options, facts, kind, own), model=name_of(model, folders))
+    request = replace(requested(options, facts, kind, own), model=name_of(model, files))
     validate(request, facts)
     target = find_target(options.output, kind, settings, paths)
     check_model_files(facts)

@@ -17,7 +17,7 @@ import torch  # isort: skip
 
 from desktop_app.checkpoints.consent import Trusts, nobody_agreed
 from desktop_app.checkpoints.facts import autoencoder_folder, read_model_facts, weights_of
-from desktop_app.checkpoints.finding import resolve_model
+from desktop_app.checkpoints.finding import files_in, resolve_model
 from desktop_app.core.catalog import FAMILIES, ModelFacts
 from desktop_app.core.control import StopSignal
 from desktop_app.core.errors import AppError
@@ -62,6 +62,8 @@ class _Wanted:
     request: GenerationRequest
     facts: ModelFacts
     reading: Reading
+    files: Sequence[Path]
+    """In the model folders."""
     loras: Mapping[Path, Mapping[str, float]]
     """Files, and how strongly each part is to wear them."""
     start: Start | None
@@ -112,7 +114,7 @@ class Engine:
 
     def warm(self, model: str) -> None:
         """Load ``model`` ahead of time. Raises ``AppError``."""
-        facts = read_model_facts(resolve_model(model, self._folders), self._folders)
+        facts = read_model_facts(resolve_model(model, files_in(self._folders)), self._folders)
         device = self._device(facts, None)
         machine = machine_of(device, self.shelf.held(device.torch_device))
         chosen = choose(default_request(facts), facts, machine, self._wishes, self._measured())
@@ -141,16 +143,17 @@ class Engine:
         mend.
         """
         started = time.monotonic()
-        facts = read_model_facts(resolve_model(request.model, self._folders), self._folders)
+        files = files_in(self._folders)
+        facts = read_model_facts(resolve_model(request.model, files), self._folders)
         validate(request, facts)
         device = self._device(facts, replay)
         try:
             if source is None:
                 request = request.with_fixed_seed()
                 reading = read_request(request, facts)
-                loras = find_wanted(reading.loras, facts, self._folders)
+                loras = find_wanted(reading.loras, facts, files)
                 start = read_start(request, _known_from(facts)) if request.start else None
-                wanted = _Wanted(request, facts, reading, loras, start, stop, preview, replay)
+                wanted = _Wanted(request, facts, reading, files, loras, start, stop, preview, replay)
                 yield from self._pictures(wanted, device)
             else:
                 yield from self._enlarged(request, source, facts, device, stop)
@@ -221,7 +224,7 @@ class Engine:
         tiny = yield from self._tiny(wanted, device)
         run = replace(device.record(plan.form), tiled=plan.tiled)
         loras = self._loras(wanted.loras, facts, model, stop)
-        learned = self._learned(wanted.reading, model)
+        learned = self._learned(wanted, model)
         script = read_script(wanted.reading, model, plan.form)
         if wanted.replay is not None and (differs := _differences(wanted.replay, run)):
             yield Notice(Message("reproduce.differs", differs))
@@ -256,11 +259,11 @@ class Engine:
         loaded = ((self.shelf.lora(path, model.device, lambda: check(stop)), how) for path, how in wanted.items())
         return [fit(lora, model.adaptable, how, facts.name) for lora, how in loaded]
 
-    def _learned(self, reading: Reading, model: Loaded) -> list[Message]:
+    def _learned(self, wanted: _Wanted, model: Loaded) -> list[Message]:
         """Let the model know the textual inversions that the texts name. What of them is taken for words is told."""
         if not isinstance(model, LatentDiffusion):
             return []
-        learned = learned_in_texts(reading, model.text.widths, self._folders, self._trusts)
+        learned = learned_in_texts(wanted.reading, model.text.widths, wanted.files, self._trusts)
         model.text.learn(learned.vectors)
         return learned.notices
 

@@ -6,7 +6,7 @@ or none, and those for SDXL ``clip_l`` and ``clip_g``, one for each text encoder
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,9 +35,9 @@ class Learned:
 
 
 def learned_in_texts(
-    reading: Reading, widths: Mapping[str, int], folders: Sequence[Path], trusts: Trusts = nobody_agreed
+    reading: Reading, widths: Mapping[str, int], files: Iterable[Path], trusts: Trusts = nobody_agreed
 ) -> Learned:
-    """The textual inversions that are named and that fit text encoders of these ``widths``, by part.
+    """The textual inversions among ``files`` that are named and that fit text encoders of these ``widths``, by part.
 
     ``trusts`` says of which pickled files the weights may be read. Raises ``AppError`` for a file that is damaged.
     """
@@ -46,7 +46,7 @@ def learned_in_texts(
     if dialect == PLAIN:
         return learned
     text = "\n".join(f"{request.prompt}\n{request.negative_prompt}" for _, request in reading.stages)
-    found = find_embeddings(text, folders)
+    found = find_embeddings(text, files)
     for name in sorted({name for _, _, name in learned_in(text, found, dialect)}):
         path = found[name].path
         if found[name].format == "pickle" and not trusts(path):

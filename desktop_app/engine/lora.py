@@ -48,8 +48,8 @@ class Worn:
     notices: tuple[Message, ...] = ()
 
 
-def find_wanted(tags: Iterable[LoraTag], facts: ModelFacts, folders: Sequence[Path]) -> dict[Path, dict[str, float]]:
-    """The files that ``tags`` ask for, each with the weight of every part; a LoRA named twice has both weights.
+def find_wanted(tags: Iterable[LoraTag], facts: ModelFacts, files: Iterable[Path]) -> dict[Path, dict[str, float]]:
+    """Those of ``files`` that ``tags`` ask for, with the weight of every part; a LoRA named twice has both weights.
 
     Reads headers alone. Raises ``AppError`` for one that is not there, or does not go with the model.
     """
@@ -59,7 +59,7 @@ def find_wanted(tags: Iterable[LoraTag], facts: ModelFacts, folders: Sequence[Pa
             raise AppError("lora.none", model=facts.name)
         if tag.malformed:
             raise AppError("lora.weight", name=tag.name, value=tag.malformed)
-        identity = find_lora(tag.name, folders)
+        identity = find_lora(tag.name, files)
         if identity.variant:
             raise AppError("lora.kind", name=tag.name, kind=identity.variant)
         require_fit(identity, identify(Path(facts.folder)), facts.name)

@@ -14,7 +14,7 @@ from desktop_app.checkpoints.facts import (
     check_model_files,
     read_model_facts,
 )
-from desktop_app.checkpoints.finding import find_models, resolve_model
+from desktop_app.checkpoints.finding import files_in, find_models, resolve_model
 from desktop_app.core.catalog import FAMILIES
 from desktop_app.core.errors import AppError, RequestError
 from desktop_app.core.paths import bundled_models_dir
@@ -291,15 +291,15 @@ def test_models_are_resolved_by_name_or_path(tmp_path: Path, monkeypatch: pytest
     elsewhere = make_model(tmp_path / "else" / "n")
     folders = [tmp_path / "models"]
     monkeypatch.chdir(tmp_path)
-    assert resolve_model("m", folders) == model
-    assert resolve_model(str(elsewhere), folders) == elsewhere
-    assert resolve_model("else/n", folders) == elsewhere
+    assert resolve_model("m", files_in(folders)) == model
+    assert resolve_model(str(elsewhere), files_in(folders)) == elsewhere
+    assert resolve_model("else/n", files_in(folders)) == elsewhere
     for value in ("magic", "", "else", "\x00"):
         with pytest.raises(RequestError, match="Known here: m") as caught:
-            resolve_model(value, folders)
+            resolve_model(value, files_in(folders))
         assert caught.value.message.id == "model.unknown"
     with pytest.raises(AppError) as none:
-        resolve_model("m", [tmp_path / "missing"])
+        resolve_model("m", files_in([tmp_path / "missing"]))
     assert none.value.message.id == "model.none"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from desktop_app.checkpoints import finding
 from desktop_app.checkpoints.facts import read_model_facts
-from desktop_app.checkpoints.finding import find_models, first_model, name_of, named, resolve_model
+from desktop_app.checkpoints.finding import files_in, find_models, first_model, name_of, named, resolve_model
 from desktop_app.checkpoints.index import Index
 from desktop_app.checkpoints.single_file import known
 from desktop_app.core.errors import AppError, RequestError
@@ -51,10 +51,10 @@ def test_every_whole_model_has_a_name_by_which_it_is_found(root: Path) -> None:
     found = find_models([root])
     assert found == {name: root / file for name, file in NAMES.items()}
     for name, path in found.items():
-        assert resolve_model(name, [root]) == path
-        assert name_of(path, [root]) == name
+        assert resolve_model(name, files_in([root])) == path
+        assert name_of(path, files_in([root])) == name
         assert read_model_facts(path, (), name).key == name
-    assert resolve_model("dream", [root / "comfy", root]) == root / NAMES["checkpoints/dream"]
+    assert resolve_model("dream", files_in([root / "comfy", root])) == root / NAMES["checkpoints/dream"]
     assert resolve_model(str(root / NAMES["model"]), []) == root / NAMES["model"]
     assert name_of(root / NAMES["model"], []) == str(root / NAMES["model"])
 
@@ -78,31 +78,31 @@ def test_only_files_of_the_asked_name_are_looked_into(root: Path, monkeypatch: p
     monkeypatch.setattr(finding, "is_model", lambda path, *more: looked.append(path) or is_model(path, *more))
     for number in range(300):
         (root / f"{number}.safetensors").write_bytes(b"")
-    assert resolve_model("model", [root]) == root / NAMES["model"]
+    assert resolve_model("model", files_in([root])) == root / NAMES["model"]
     assert looked == [root / NAMES["model"]]
     looked.clear()
     with pytest.raises(RequestError, match=r"Known here: .*dream"):
-        resolve_model("draem", [root])
+        resolve_model("draem", files_in([root]))
     assert len(looked) < 30
 
 
 def test_a_name_that_no_model_has_is_answered_with_those_like_it(root: Path) -> None:
     with pytest.raises(RequestError) as caught:
-        resolve_model("someone/hole", [root])
+        resolve_model("someone/hole", files_in([root]))
     assert caught.value.message.values["known"].startswith("someone/whole, ")
     with pytest.raises(AppError) as none:
-        resolve_model("dream", [root / "a1111" / "Lora"])
+        resolve_model("dream", files_in([root / "a1111" / "Lora"]))
     assert none.value.message.id == "model.none"
 
 
 def test_the_first_model_is_the_first_folders(root: Path) -> None:
-    assert first_model([root / "missing", root / "comfy", root]) == root / NAMES["checkpoints/dream"]
+    assert first_model(files_in([root / "missing", root / "comfy", root])) == root / NAMES["checkpoints/dream"]
 
 
 def test_a_damaged_file_is_found_and_says_what_is_wrong(root: Path) -> None:
     (root / "page.safetensors").write_text("<html>please sign in")
     with pytest.raises(AppError, match=r"page.safetensors is a web page"):
-        read_model_facts(resolve_model("page", [root]))
+        read_model_facts(resolve_model("page", files_in([root])))
 
 
 def test_a_file_that_has_not_changed_is_looked_into_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

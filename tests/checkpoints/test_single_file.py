@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from desktop_app.checkpoints.facts import read_model_facts
-from desktop_app.checkpoints.finding import find_models, resolve_model
+from desktop_app.checkpoints.finding import files_in, find_models, resolve_model
 from desktop_app.checkpoints.identify import identify
 from desktop_app.checkpoints.prediction import guessed_prediction
 from desktop_app.checkpoints.single_file import known, part_file, usable, weight_files
@@ -48,7 +48,7 @@ def test_a_file_is_a_model_like_a_folder(plan: original.UnetPlan, family: str, s
     (tmp_path / "models" / "page.safetensors").write_text("<html>please sign in")
     found = find_models([tmp_path / "models"])
     assert found["v1.5 mine"] == file
-    assert resolve_model(str(file), []) == resolve_model("v1.5 mine", [tmp_path / "models"]) == file
+    assert resolve_model(str(file), []) == resolve_model("v1.5 mine", files_in([tmp_path / "models"])) == file
     facts = read_model_facts(file)
     assert (facts.key, facts.family, facts.folder) == ("v1.5 mine", family, str(file))
     request = default_request(facts)

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from desktop_app.checkpoints.embeddings import count_vectors, find_embeddings
+from desktop_app.checkpoints.finding import files_in
 from desktop_app.checkpoints.identify import identify
 from desktop_app.core.catalog import A1111, COMFY, INVOKE, PLAIN
 from desktop_app.core.events import Notice
@@ -137,7 +138,7 @@ def test_a_name_says_what_diffusers_says_by_it(form: str, engine: Engine, folder
     theirs, _ = pipeline.encode_prompt("a easyneg house", "cpu", 1, do_classifier_free_guidance=False)
     request = request_for(prompt="a easyneg house", prompt_syntax=1, prompt_dialect=A1111)
     text = loaded(engine).text
-    learned = learned_in_texts(Reading(((1, request),)), text.widths, [folder], lambda file: True)
+    learned = learned_in_texts(Reading(((1, request),)), text.widths, files_in([folder]), lambda file: True)
     assert not learned.notices
     text.learn(learned.vectors)
     assert torch.equal(loaded(engine).encode(text.tokenize(request, NONE)).positive, theirs)
@@ -147,7 +148,7 @@ def test_the_one_that_is_no_pickle_is_read(folder: Path) -> None:
     a1111_pickle(folder / "easyneg.pt")
     save_file({"emb_params": VECTORS}, folder / "easyneg.safetensors")
     a1111_pickle(folder / "easyneg.zz.pt")
-    assert find_embeddings("easyneg", [folder])["easyneg"].path.suffix == ".safetensors"
+    assert find_embeddings("easyneg", files_in([folder]))["easyneg"].path.suffix == ".safetensors"
     assert count_vectors(folder / "easyneg.pt") == 3
 
 
@@ -182,7 +183,7 @@ def test_xl_says_what_diffusers_says_by_a_pair(tmp_path: Path) -> None:
     pair = {"clip_l": VECTORS, "clip_g": torch.ones(3, WIDTH_2)}
     save_file(pair, tmp_path / "easyneg.safetensors")
     request = request_for(prompt="a easyneg house", prompt_syntax=1, prompt_dialect=A1111)
-    learned = learned_in_texts(Reading(((1, request),)), model.text.widths, [tmp_path])
+    learned = learned_in_texts(Reading(((1, request),)), model.text.widths, files_in([tmp_path]))
     assert not learned.notices
     model.text.learn(learned.vectors)
     words, pooled = model.encode(model.tokenize(request, NONE))

@@ -14,6 +14,7 @@ from diffusers import UNet2DConditionModel
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from desktop_app.checkpoints.finding import files_in
 from desktop_app.checkpoints.identify import identify
 from desktop_app.core.errors import AppError
 from desktop_app.engine.lora import find_wanted, fit, load_lora, worn
@@ -182,7 +183,7 @@ def test_what_cannot_be_worn_is_named_from_the_header(name: str, kind: str, tmp_
     written({**tensors, f"lora_unet_x.{name}": torch.ones(4)}, tmp_path / "ink.safetensors")
     assert identify(tmp_path / "ink.safetensors").variant == kind
     with pytest.raises(AppError, match=f"ink is of the kind {kind}"):
-        find_wanted(lora_tags("<lora:ink:1>"), replace(FACTS, controls=frozenset({"lora"})), [tmp_path])
+        find_wanted(lora_tags("<lora:ink:1>"), replace(FACTS, controls=frozenset({"lora"})), files_in([tmp_path]))
 
 
 @pytest.mark.parametrize(("shape", "sentence"), [((1, 4), "DoRA over inputs"), ((3, 1), "does not fit Tiny")])

@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from desktop_app.checkpoints.finding import resolve_model
+from desktop_app.checkpoints.finding import files_in, resolve_model
 from desktop_app.checkpoints.identity import Identity
 from desktop_app.checkpoints.original_names import Places
 from desktop_app.checkpoints.single_file import PARTS
@@ -230,7 +230,7 @@ def test_a_file_makes_the_picture_of_its_folder_without_a_network(tmp_path, monk
     engine = Engine(models=[models], cache=tmp_path / "cache", device="cpu")
     folder, file = (pictures(run(engine, request_for(model=name, steps=1)))[0] for name in ("folder", "file"))
     assert folder.frames == file.frames
-    assert resolve_model("file", [models]) == resolve_model(str(models / "file.SAFETENSORS"), [])
+    assert resolve_model("file", files_in([models])) == resolve_model(str(models / "file.SAFETENSORS"), [])
     (models / "file.SAFETENSORS").write_bytes((models / "file.SAFETENSORS").read_bytes()[:-10])
     with pytest.raises(AppError, match=r"file.SAFETENSORS is"):
         run(engine, request_for(model="file"))
