@@ -7,6 +7,8 @@ from collections import Counter
 
 from desktop_app.checkpoints.contents import Contents
 
+EIGHT_BITS = "fp8"
+"""Weights that are float8 numbers as they are, which need no unpacking."""
 _FOUR_BITS = {".quant_state.bitsandbytes__nf4": "nf4", ".quant_state.bitsandbytes__fp4": "fp4"}
 """Ends of the names that bitsandbytes writes beside weights of four bits, two of them in each byte."""
 _HELPERS = (
@@ -33,7 +35,7 @@ def quantisation(contents: Contents, dtype: str) -> str:
         if contents.has(end):
             return name
     if dtype.startswith("float8"):
-        return "scaled fp8" if contents.has(".scale_weight", ".weight_scale", "scaled_fp8") else "fp8"
+        return "scaled fp8" if contents.has(".scale_weight", ".weight_scale", "scaled_fp8") else EIGHT_BITS
     if dtype in ("int8", "uint8"):
         return "int8" if dtype == "int8" or contents.has(".SCB") else "packed bytes"
     if dtype.startswith("float4"):

@@ -14,6 +14,7 @@ from typing import Any
 
 from desktop_app.checkpoints.identify import identify, read_weights
 from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, UNKNOWN, Identity
+from desktop_app.checkpoints.number_formats import EIGHT_BITS
 from desktop_app.checkpoints.original_names import Places, clip, lone_vae, open_clip, unet, vae
 from desktop_app.checkpoints.prediction import guessed_prediction
 from desktop_app.checkpoints.weights_file import FileProblem
@@ -92,7 +93,8 @@ def unfit(identity: Identity) -> str:
         return f"is of another architecture ({ARCHITECTURES[identity.architecture]})"
     if identity.variant:
         return f"is a model for another use ({identity.variant})"
-    return f"is packed in a way that is not read yet ({identity.quantisation})" if identity.quantisation else ""
+    packed = identity.quantisation not in ("", EIGHT_BITS)
+    return f"is packed in a way that is not read yet ({identity.quantisation})" if packed else ""
 
 
 def configuration(identity: Identity) -> Path:

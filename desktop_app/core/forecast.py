@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from desktop_app.core.catalog import FAMILIES, Family, Footprint, ModelFacts
+from desktop_app.core.catalog import FAMILIES, Family, Footprint, ModelFacts, PartSize
 from desktop_app.core.guidance_form import BATCHED
 from desktop_app.core.machine import Machine
 from desktop_app.core.measurements import Measurement, correction
@@ -19,6 +19,8 @@ from desktop_app.core.request import GenerationRequest
 
 NUMBER_BYTES = {"float32": 4.0, "float16": 2.0, "bfloat16": 2.0, "float8_e4m3fn": 1.0, "float8_e5m2": 1.0, "nf4": 0.5}
 """Bytes of one weight, by number format."""
+EIGHT_BITS = "float8_e4m3fn"
+"""What weights are kept in where they are kept in eight bits."""
 UNET_MAPS = 33
 """Feature maps of the U-Net's first width, in the latents' size, that are in memory together."""
 TRANSFORMER_MAPS = 26
@@ -62,11 +64,11 @@ def forecast(
     if footprint is None:
         return None
     work = _work(request, facts, footprint, plan, machine, known)
-    whole = _part_bytes(facts, footprint, plan.dtype, WHOLE)
+    whole = _part_bytes(facts, footprint, plan, WHOLE)
     weights = sum(whole.values())
     if plan.offload == WHOLE or machine.kind != "cuda":  # elsewhere RAM is the device's own memory
         return Forecast(weights, weights, weights + work[DENOISING], weights + work[DECODING], waiting=0)
-    here = _part_bytes(facts, footprint, plan.dtype, plan.offload)
+    here = _part_bytes(facts, footprint, plan, plan.offload)
     denoiser, decoder = here.pop(footprint.denoiser), here.pop(DECODER)
     texts = max(here.values(), default=0)
     return Forecast(weights, texts, denoiser + work[DENOISING], decoder + work[DECODING], waiting=weights)
@@ -82,13 +84,16 @@ def part_dtype(family: Family, part: str, dtype: str) -> str:
     return dtype if part in family.large_parts or dtype == "float16" else "float32"
 
 
-def _part_bytes(facts: ModelFacts, footprint: Footprint, dtype: str, offload: str) -> dict[str, int]:
+def _part_bytes(facts: ModelFacts, footprint: Footprint, plan: Plan, offload: str) -> dict[str, int]:
     """Bytes of each part on the device in its turn, by the part's name."""
     family = FAMILIES[facts.family]
+
+    def stored(part: PartSize) -> str:
+        eight_bits = plan.eight_bits and part.name == footprint.denoiser
+        return EIGHT_BITS if eight_bits else part_dtype(family, part.name, plan.dtype)
+
     return {
-        part.name: weight_bytes(
-            part.group if offload == BY_GROUP else part.numbers, part_dtype(family, part.name, dtype)
-        )
+        part.name: weight_bytes(part.group if offload == BY_GROUP else part.numbers, stored(part))
         for part in footprint.parts
     }
 

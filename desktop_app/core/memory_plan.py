@@ -11,7 +11,7 @@ from desktop_app.core.guidance_form import TWO_PASS
 WHOLE, BY_MODEL, BY_GROUP = "whole", "model", "group"
 """What of a model is on the graphics card: all of it, the part whose turn it is, or the block whose turn it is."""
 AUTO = "auto"
-FULL, HALF = "full", "half"
+FULL, HALF, EIGHT = "full", "half", "eight"
 TILES = "tiles"
 
 
@@ -26,6 +26,8 @@ class Plan:
     tiled: bool = False
     """Whether pictures are decoded in tiles."""
     offload: str = WHOLE
+    eight_bits: bool = False
+    """Whether the denoiser keeps its weights as float8 (e4m3fn) and each layer takes them to ``dtype`` to compute."""
 
 
 WISHES = ("precision", "offload", "decode")
@@ -37,7 +39,7 @@ class Wishes:
     """What the settings ask for; "auto" leaves it to the forecast."""
 
     precision: str = AUTO
-    """"auto", "full" or "half"."""
+    """"auto", "full", "half" or "eight"."""
     offload: str = AUTO
     """"auto", "whole", "model" or "group"."""
     decode: str = AUTO
@@ -54,7 +56,12 @@ MEASURES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "two-pass": ("one pass of guidance after the other", {"form": TWO_PASS}),
     "tiles": ("decoding in tiles", {"tiled": True}),
     "model": ("each part of the model waiting in RAM for its turn", {"offload": BY_MODEL}),
-    "group": ("each block of the model waiting in RAM for its turn", {"offload": BY_GROUP}),
     "bfloat16": ("half precision", {"dtype": "bfloat16"}),
+    "eight-bits": ("weights of 8 bits", {"eight_bits": True}),
+    "group": ("each block of the model waiting in RAM for its turn", {"offload": BY_GROUP}),
 }
-"""Measure that saves memory: how people call it, and what it changes in a :class:`Plan`; the cheapest first."""
+"""Measure that saves memory: how people call it, and what it changes in a :class:`Plan`; the cheapest first.
+
+Eight bits come after parts that wait, which cross the bus once a picture and lose no digit, and before blocks that
+wait: these cross it at every evaluation, which takes longer than all layers take to widen their weights.
+"""

@@ -11,7 +11,7 @@ from desktop_app.core.forecast import Forecast, forecast, gigabytes, latent_pixe
 from desktop_app.core.guidance_form import BATCHED, PIPELINE, usual_form
 from desktop_app.core.machine import Machine
 from desktop_app.core.measurements import Measurement
-from desktop_app.core.memory_plan import AUTO, BY_GROUP, HALF, MEASURES, TILES, WHOLE, Plan, Wishes
+from desktop_app.core.memory_plan import AUTO, BY_GROUP, EIGHT, HALF, MEASURES, TILES, WHOLE, Plan, Wishes
 from desktop_app.core.messages import Message
 from desktop_app.core.request import GenerationRequest
 
@@ -81,7 +81,9 @@ def usual_plan(request: GenerationRequest, facts: ModelFacts, machine: Machine, 
     usual = usual_form(machine.kind, machine.memory, request.guidance_scale, pixels)
     form = PIPELINE if facts.pipeline else usual
     offload = WHOLE if wishes.offload == AUTO or not _can_offload(request, facts) else wishes.offload
-    return Plan(_dtype(facts, machine, wishes), form, wishes.decode == TILES and _can_tile(facts), offload)
+    tiled = wishes.decode == TILES and _can_tile(facts)
+    eight_bits = wishes.precision == EIGHT and can_keep_eight_bits(facts, machine)
+    return Plan(_dtype(facts, machine, wishes), form, tiled, offload, eight_bits)
 
 
 def changed(plan: Plan, measures: Iterable[str]) -> Plan:
@@ -101,7 +103,7 @@ def _dtype(facts: ModelFacts, machine: Machine, wishes: Wishes) -> str:
     overflows = FAMILIES[facts.family].overflows
     half = "bfloat16" if machine.kind == "cpu" or overflows else "float16"
     usual = half if machine.dtype == "float16" else machine.dtype
-    return {AUTO: usual, HALF: half}.get(wishes.precision, "float32")
+    return {AUTO: usual, EIGHT: usual, HALF: half}.get(wishes.precision, "float32")
 
 
 def _possible(request: GenerationRequest, facts: ModelFacts, machine: Machine, wishes: Wishes, plan: Plan) -> list[str]:
@@ -114,6 +116,7 @@ def _possible(request: GenerationRequest, facts: ModelFacts, machine: Machine, w
         "model": offloads and plan.offload == WHOLE,
         "group": offloads and plan.offload != BY_GROUP,
         "bfloat16": wishes.precision == AUTO and machine.kind == "cpu" and plan.dtype == "float32",
+        "eight-bits": wishes.precision == AUTO and not plan.eight_bits and can_keep_eight_bits(facts, machine),
     }
     return [name for name in MEASURES if may[name]]
 
@@ -131,6 +134,11 @@ def _can_offload(request: GenerationRequest, facts: ModelFacts) -> bool:
     """A motion adapter shares the layers of the picture model that it animates, which must stay where they are; a
     pipeline of diffusers decides by itself."""
     return not (request.is_film and facts.motion_models) and not facts.pipeline
+
+
+def can_keep_eight_bits(facts: ModelFacts, machine: Machine) -> bool:
+    """Apple's graphics know no float8; a pipeline of diffusers is left as it is."""
+    return machine.kind != "mps" and not facts.pipeline
 
 
 def _fits(need: Forecast | None, machine: Machine) -> bool:

@@ -26,8 +26,15 @@ class RunRecord:
     threads: int
     tiled: bool = False
     """Decoded in tiles, because the whole did not fit into memory; seams can differ a little from the whole."""
+    eight_bits: bool = False
+    """The denoiser's weights were kept as float8 (e4m3fn)."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """Of safelight, torch, diffusers and transformers."""
+
+    @property
+    def precision(self) -> str:
+        """For people: "float16", or "float16, weights of 8 bits"."""
+        return f"{self.dtype}, weights of 8 bits" if self.eight_bits else self.dtype
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -37,7 +44,8 @@ class RunRecord:
         """Read what ``dataclasses.asdict`` gives. Raises ``KeyError``, ``TypeError`` or ``ValueError``."""
         texts = {name: str(data[name]) for name in ("device", "device_name", "dtype", "guidance_form")}
         versions = {str(name): str(version) for name, version in dict(data["versions"]).items()}
-        return cls(**texts, threads=int(data["threads"]), tiled=bool(data.get("tiled", False)), versions=versions)
+        tiled, eight_bits = (bool(data.get(name, False)) for name in ("tiled", "eight_bits"))  # not in older recipes
+        return cls(**texts, threads=int(data["threads"]), tiled=tiled, eight_bits=eight_bits, versions=versions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

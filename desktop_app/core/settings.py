@@ -112,8 +112,14 @@ SETTINGS: tuple[Setting, ...] = (
         "precision",
         "auto",
         "Precision",
-        "Half takes half the memory. Automatic takes what is quickest, and half where memory is short.",
-        choices=(("auto", "Automatic"), ("full", "Full (32 bits)"), ("half", "Half (16 bits)")),
+        "Half takes half the memory. Eight bits take half of that for the model, and show a little in the picture. "
+        "Automatic takes what is quickest, and less where memory is short.",
+        choices=(
+            ("auto", "Automatic"),
+            ("full", "Full (32 bits)"),
+            ("half", "Half (16 bits)"),
+            ("eight", "Weights of 8 bits"),
+        ),
     ),
     Setting(
         "offload",

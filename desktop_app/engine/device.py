@@ -50,6 +50,9 @@ class Device:
     offload: str = WHOLE
     """What of a model is on it at once; see :mod:`desktop_app.core.memory_plan`."""
 
+    eight_bits: bool = False
+    """Whether the denoiser keeps its weights as float8; see :mod:`desktop_app.engine.eight_bits`."""
+
     @property
     def storage(self) -> torch.device:
         """Where weights are kept."""
@@ -63,6 +66,7 @@ class Device:
             dtype=str(self.dtype).removeprefix("torch."),
             guidance_form=guidance_form,
             threads=self.threads,
+            eight_bits=self.eight_bits,
             versions=versions(),
         )
 

@@ -29,7 +29,7 @@ from desktop_app.core.measurements import FILE as MEASUREMENTS
 from desktop_app.core.measurements import Measurement, add_measurements, read_measurements
 from desktop_app.core.memory_plan import MEASURES, NO_WISHES, Plan, Wishes
 from desktop_app.core.messages import Message
-from desktop_app.core.planning import Chosen, changed, choose, next_measure
+from desktop_app.core.planning import Chosen, can_keep_eight_bits, changed, choose, next_measure
 from desktop_app.core.request import GenerationRequest, default_request, validate
 from desktop_app.core.result import RunRecord
 from desktop_app.engine.bridged import bridged_picture
@@ -310,7 +310,7 @@ def _known_from(facts: ModelFacts) -> int:
 
 
 def _as_planned(device: Device, plan: Plan) -> Device:
-    return replace(device, dtype=_DTYPES[plan.dtype], offload=plan.offload)
+    return replace(device, dtype=_DTYPES[plan.dtype], offload=plan.offload, eight_bits=plan.eight_bits)
 
 
 def _repeated(wanted: _Wanted, machine: Machine, dtype: str) -> Plan:
@@ -324,12 +324,13 @@ def _repeated(wanted: _Wanted, machine: Machine, dtype: str) -> Plan:
     form = usual_form(machine.kind, machine.memory, request.guidance_scale, pixels)
     if wanted.facts.pipeline or (replay.guidance_form == NONE) == (request.guidance_scale == 1):
         form = replay.guidance_form
-    return Plan(dtype, form, replay.tiled)
+    eight_bits = replay.eight_bits and can_keep_eight_bits(wanted.facts, machine)
+    return Plan(dtype, form, replay.tiled, eight_bits=eight_bits)
 
 
 def _differences(then: RunRecord, now: RunRecord) -> dict[str, str] | None:
     """What of the earlier run this one cannot repeat, as the two halves of a sentence; None when nothing."""
-    before, after = ({**run.versions, "on": run.device_name, "in": run.dtype} for run in (then, now))
+    before, after = ({**run.versions, "on": run.device_name, "in": run.precision} for run in (then, now))
     names = [name for name in after if before.get(name, after[name]) != after[name]]
     if not names:
         return None

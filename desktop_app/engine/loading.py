@@ -24,7 +24,7 @@ from desktop_app.checkpoints.safetensors_header import read_header
 from desktop_app.checkpoints.single_file import known
 from desktop_app.core.errors import AppError
 from desktop_app.core.events import Loading
-from desktop_app.engine.dtypes import DTYPES
+from desktop_app.engine.dtypes import DTYPES, EIGHT_BITS
 from desktop_app.engine.pickles import read_pickled
 
 BAD_CONFIG = (
@@ -131,10 +131,14 @@ class WeightReader:
     ) -> Iterator[Loading]:
         """Read the files of ``part`` into ``module``, cast to ``dtype`` on ``device``. Raises ``AppError``.
 
-        ``rename`` maps names in old files to today's; tensors the module has no place for are passed over.
+        Weights that ``module`` keeps in eight bits are cast to those. ``rename`` maps names in old files to today's;
+        tensors the module has no place for are passed over.
         """
         yield Loading(part.name, self.reported)
-        wanted = {name: value.shape for name, value in module.state_dict().items()}
+        wanted = {
+            name: (value.shape, EIGHT_BITS if value.dtype == EIGHT_BITS else dtype)
+            for name, value in module.state_dict().items()
+        }
         for file in part.files():
             with file.open("rb", buffering=0) as stream:
                 for stored in stored_tensors(part, file):
@@ -143,10 +147,11 @@ class WeightReader:
                     places = [(place, target) for place, target in places if target in wanted]
                     value = read_tensor(part, stream, stored) if places else None
                     for place, target in places:
-                        piece = piece_of(value, place, wanted.pop(target))
+                        shape, kept = wanted.pop(target)
+                        piece = piece_of(value, place, shape)
                         if piece is None:
                             raise part.damaged(file.name, f"has a tensor of the wrong shape ({stored.name})")
-                        assign(module, target, piece.to(device, dtype))
+                        assign(module, target, piece.to(device, kept))
                     yield from self._progress(part, stored.shape.numel())
         if wanted:
             raise part.damaged(part.files()[0].name, f"lacks {len(wanted)} tensors, such as {next(iter(wanted))}")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
+from diffusers.models.modeling_utils import get_parameter_dtype
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -137,11 +138,12 @@ class Change:
         return replace(self, rows=rows, magnitude=magnitude)
 
     def on(self, layer: LAYERS) -> Change:
-        """Itself in the number format of ``layer``.
+        """Itself in the number format that ``layer`` computes in, which may keep its weights in another.
 
         It stays on the device that it was read onto, where the layer computes, though its weights may wait elsewhere.
         """
-        return self._each(lambda tensor: tensor.to(layer.weight.dtype) if tensor.is_floating_point() else tensor)
+        dtype = get_parameter_dtype(layer)
+        return self._each(lambda tensor: tensor.to(dtype) if tensor.is_floating_point() else tensor)
 
     def to(self, device: torch.device) -> Change:
         return self._each(lambda tensor: tensor.to(device))
@@ -163,8 +165,8 @@ class Change:
         if self.magnitude is None:
             return None
         here = self.to(layer.weight.device)
-        changed = layer.weight.flatten(1) + weight * self.scale * here.whole()
         assert here.magnitude is not None
+        changed = layer.weight.flatten(1).to(here.magnitude.dtype) + weight * self.scale * here.whole()
         return (here.magnitude / torch.linalg.norm(changed, dim=1).to(changed.dtype)).to(self.magnitude.device)
 
     def _each(self, do: Callable[[Tensor], Tensor]) -> Change:
@@ -180,7 +182,7 @@ def added(change: Change, weight: float, stretch: Tensor | None) -> Callable[[LA
         if stretch is None:
             return said + here.said(layer, x) * scale
         factor = stretch.to(x.device)
-        bare = said if layer.bias is None else said - _as_channels(layer, layer.bias)
+        bare = said if layer.bias is None else said - _as_channels(layer, layer.bias.to(said.dtype))
         factor = _as_channels(layer, factor)
         return said + ((factor - 1) * bare + factor * here.said(layer, x) * scale)
 

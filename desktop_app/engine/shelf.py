@@ -70,7 +70,8 @@ class Shelf:
         check_model_files(facts)
         files = weights_of(facts)
         require_consent(files, self._trusts)
-        key = (facts.folder, str(device.torch_device), str(device.dtype), device.offload, *_stamps(files))
+        way = (str(device.torch_device), str(device.dtype), device.offload, str(device.eight_bits))
+        key = (facts.folder, *way, *_stamps(files))
         room = _room(need, files)
         if key in self.models:
             self.models[key] = self.models.pop(key)  # newest last

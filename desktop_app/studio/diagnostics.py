@@ -95,7 +95,7 @@ def report(logs: Sequence[Path], run: RunRecord | None) -> str:
         f"Python {platform.python_version()}, Qt {qVersion()}, {platform.platform()}",
     ]
     if run:
-        lines.append(f"Engine: {run.device_name} ({run.device}, {run.dtype}, {run.threads} threads)")
+        lines.append(f"Engine: {run.device_name} ({run.device}, {run.precision}, {run.threads} threads)")
         lines.extend(f"{name} {version}" for name, version in run.versions.items())
     for path in logs:
         lines += ["", f"Last lines of {path.name}:", *_tail(path)]

@@ -149,7 +149,7 @@ class DetailsPanel(QWidget):
         return [
             (self.tr("Time"), self.tr("{seconds} s").format(seconds=QLocale().toString(seconds, "f", 1))),
             (self.tr("Device"), run.device_name),
-            (self.tr("Precision"), run.dtype),
+            (self.tr("Precision"), run.precision),
             (self.tr("Guidance"), guidance.get(run.guidance_form, run.guidance_form)),
             (self.tr("Threads"), str(run.threads)),
             *([(self.tr("Decoded"), self.tr("in tiles, because memory was short"))] if run.tiled else []),

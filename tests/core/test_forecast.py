@@ -60,6 +60,14 @@ def test_an_autoencoder_that_overflows_stays_in_float32() -> None:
     assert found.weights == 2 * 983_000_000 + 4 * 84_000_000
 
 
+def test_eight_bits_halve_the_denoiser_once_more() -> None:
+    half, eight = (told(Plan("float16", NONE, eight_bits=kept), CARD) for kept in (False, True))
+    assert half.weights - eight.weights == 860_000_000
+    by_group = told(Plan("float16", NONE, offload=BY_GROUP, eight_bits=True), CARD)
+    assert by_group.waiting == eight.weights
+    assert eight.encoding == eight.weights
+
+
 def test_one_batch_of_guidance_takes_the_room_of_two_passes_twice() -> None:
     largest = 4 * 29_500_000
     one, both = (

@@ -42,8 +42,10 @@ def test_where_memory_is_plenty_all_is_as_usual() -> None:
         (3.4, ("tiles",)),
         (2.45, ("model",)),
         (2.3, ("two-pass", "model")),
-        (1.7, ("group",)),
+        (1.7, ("model", "eight-bits")),
+        (1.4, ("two-pass", "tiles", "model", "eight-bits")),
         (1.2, ("tiles", "group")),
+        (1.0, ("tiles", "eight-bits", "group")),
     ],
 )
 def test_a_card_with_less_and_less_memory(free: float, measures: tuple[str, ...]) -> None:
@@ -64,13 +66,33 @@ def test_every_measure_that_is_taken_is_needed() -> None:
             assert need.total * MARGIN > machine.free, (free, measure)
 
 
-def test_a_processor_goes_to_half_precision_last() -> None:
+def test_a_processor_goes_to_half_precision_and_then_to_eight_bits() -> None:
     found = chosen(replace(CPU, free=round(5.5 * GB)))
     assert found.plan == Plan("bfloat16", TWO_PASS)
     assert found.measures == ("bfloat16",)
     message = found.message(CPU)
     assert message is not None
     assert "half precision" in message.text
+    smaller = chosen(replace(CPU, free=round(3.2 * GB)))
+    assert (smaller.plan.eight_bits, smaller.fits) == (True, True)
+    assert "weights of 8 bits" in smaller.message(CPU).text  # type: ignore[union-attr]
+
+
+def test_eight_bits_are_taken_only_where_half_precision_does_not_fit() -> None:
+    for free in range(10, 60):
+        found = chosen(replace(CPU, free=round(free / 10 * GB)))
+        half = forecast(BIG, LARGE, Plan("bfloat16", TWO_PASS, tiled=True), CPU)
+        assert half is not None
+        assert found.plan.eight_bits == (half.total * MARGIN > free / 10 * GB), free
+
+
+def test_eight_bits_are_not_for_apples_graphics_nor_for_pipelines_of_diffusers() -> None:
+    apple = replace(CARD, kind="mps", free=GB)
+    assert not chosen(apple).plan.eight_bits
+    assert not chosen(apple, Wishes("eight")).plan.eight_bits
+    bridged = replace(LARGE, pipeline="StableDiffusionPipeline")
+    assert not chosen(card(1), Wishes("eight"), facts=bridged).plan.eight_bits
+    assert not chosen(card(1), facts=bridged).plan.eight_bits
 
 
 def test_where_nothing_helps_everything_is_tried_and_said() -> None:
@@ -91,6 +113,7 @@ def test_what_waits_must_fit_into_ram() -> None:
     [
         (Wishes(precision="full"), Plan("float32", BATCHED)),
         (Wishes(precision="half"), Plan("float16", BATCHED)),
+        (Wishes(precision="eight"), Plan("float16", BATCHED, eight_bits=True)),
         (Wishes(offload="group"), Plan("float16", BATCHED, offload="group")),
         (Wishes(decode="tiles"), Plan("float16", BATCHED, tiled=True)),
     ],
@@ -104,6 +127,8 @@ def test_wishes_are_kept_where_memory_is_short() -> None:
     found = chosen(card(1.2), Wishes(offload="whole", decode="whole", precision="full"))
     assert (found.plan, found.fits) == (Plan("float32", TWO_PASS), False)
     assert chosen(replace(CPU, free=5 * GB), Wishes(precision="full")).plan.dtype == "float32"
+    for wish in ("full", "half"):
+        assert not chosen(card(1), Wishes(precision=wish)).plan.eight_bits
 
 
 def test_a_family_that_overflows_takes_bfloat16_for_half() -> None:
@@ -133,7 +158,7 @@ def test_the_next_measure_is_one_that_changes_something() -> None:
         taken.append(measure)
         plan = changed(plan, [measure])
         assert len(taken) < 9
-    assert taken == ["two-pass", "tiles", "model", "group"]
+    assert taken == ["two-pass", "tiles", "model", "eight-bits", "group"]
     assert set(taken) < set(MEASURES)
 
 

@@ -17,9 +17,10 @@ from desktop_app.core.events import Loading
 from desktop_app.core.messages import Message
 from desktop_app.core.request import GenerationRequest
 from desktop_app.engine.device import Device
+from desktop_app.engine.eight_bits import empty_denoiser
 from desktop_app.engine.flow import PATCH
 from desktop_app.engine.guidance import Predict
-from desktop_app.engine.loading import Part, WeightReader, build_empty, count_weights, read_json
+from desktop_app.engine.loading import Part, WeightReader, count_weights, read_json
 from desktop_app.engine.lora_names import DENOISER, TEXT
 from desktop_app.engine.parts.autoencoder import Autoencoder
 from desktop_app.engine.parts.clip_text import ClipText
@@ -80,7 +81,7 @@ class Flux:
         part = Part(folder, "transformer", "diffusion_pytorch_model")
         source = Source(folder)
         clip, t5 = ClipText.empty(source), T5Text.empty(folder, "text_encoder_2", "tokenizer_2")
-        transformer = build_empty(part, FluxTransformer2DModel.from_config)
+        transformer = empty_denoiser(part, FluxTransformer2DModel.from_config, device)
         autoencoder = Autoencoder.empty(source)
         if transformer.config.in_channels != PATCH**2 * autoencoder.channels:
             kind = f"transformer with {transformer.config.in_channels} inputs"

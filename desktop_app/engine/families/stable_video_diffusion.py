@@ -21,6 +21,7 @@ from desktop_app.core.events import Loading
 from desktop_app.core.guidance_form import NONE, TWO_PASS
 from desktop_app.core.request import GenerationRequest
 from desktop_app.engine.device import Device
+from desktop_app.engine.eight_bits import empty_denoiser
 from desktop_app.engine.guidance import Predict
 from desktop_app.engine.loading import Part, WeightReader, build_empty, count_weights, read_json
 from desktop_app.engine.parts.autoencoder import to_pixels
@@ -87,7 +88,7 @@ class StableVideoDiffusion:
         image_encoder: Any = build_empty(
             image_part, lambda config: CLIPVisionModelWithProjection(CLIPVisionConfig.from_dict(config))
         )
-        unet: Any = build_empty(unet_part, UNetSpatioTemporalConditionModel.from_config)
+        unet = empty_denoiser(unet_part, UNetSpatioTemporalConditionModel.from_config, device)
         vae: Any = build_empty(vae_part, AutoencoderKLTemporalDecoder.from_config)
         if unet.config.in_channels != 2 * vae.config.latent_channels:
             raise AppError("model.family", model=folder.name, kind=f"U-Net with {unet.config.in_channels} inputs")

@@ -16,8 +16,9 @@ from desktop_app.core.errors import AppError
 from desktop_app.core.events import Loading
 from desktop_app.core.request import GenerationRequest
 from desktop_app.engine.device import Device
+from desktop_app.engine.eight_bits import empty_denoiser
 from desktop_app.engine.guidance import Predict, guided
-from desktop_app.engine.loading import Part, WeightReader, build_empty, count_weights, read_json
+from desktop_app.engine.loading import Part, WeightReader, count_weights, read_json
 from desktop_app.engine.lora_names import DENOISER, TEXT, TEXT_2
 from desktop_app.engine.parts.autoencoder import Autoencoder
 from desktop_app.engine.parts.tiny_autoencoder import TinyAutoencoder
@@ -129,7 +130,7 @@ def load_parts(
     scheduler_config = source.scheduler_config()
     unet_part = source.part("unet", "diffusion_pytorch_model")
     text = empty_text(source)
-    unet = build_empty(unet_part, build_unet)
+    unet = empty_denoiser(unet_part, build_unet, device)
     autoencoder = Autoencoder.empty(source)
     if unet.config.in_channels != autoencoder.channels:
         raise AppError("model.family", model=source.name, kind=f"U-Net with {unet.config.in_channels} inputs")
