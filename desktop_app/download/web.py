@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,7 +18,9 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3.exceptions
+from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
+from urllib3.connectionpool import HTTPConnectionPool
 
 import desktop_app
 from desktop_app.core import network
@@ -71,15 +74,16 @@ class Web:
         self._session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
         self._session.headers["User-Agent"] = f"Safelight/{desktop_app.__version__}"
         self._session.headers["Accept-Encoding"] = "identity"  # lengths and ranges are those of the file
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, _Adapter(self._opened))
         self._stop = threading.Event()
-        self._current: requests.Response | None = None
+        self._lines: list[socket.socket] = []
 
     def stop(self) -> None:
-        """End what is going on, also a read that waits for a slow server."""
+        """End what is going on, also a wait for a server that says nothing."""
         self._stop.set()
-        if (current := self._current) is not None:
-            with suppress(ValueError, RuntimeError, OSError, AttributeError):  # it has ended meanwhile
-                current.raw.shutdown()
+        for line in self._lines:
+            _cut(line)
 
     def check(self) -> None:
         """Raises ``Stopped`` after :meth:`stop`, ``AppError`` while connections are switched off."""
@@ -118,18 +122,19 @@ class Web:
         """
         self.check()
         try:
-            self._current = self._follow(url, headers or {}, page or url)
-            yield self._current
+            with self._follow(url, headers or {}, page or url) as response:
+                yield response
         except requests.RequestException as problem:
             self.check()
             raise _failure(problem, url) from problem
-        finally:
-            if self._current is not None:
-                self._current.close()
-            self._current = None
 
     def close(self) -> None:
         self._session.close()
+
+    def _opened(self, line: socket.socket) -> None:
+        self._lines = [*(open for open in self._lines if open.fileno() >= 0), line]
+        if self._stop.is_set():
+            _cut(line)
 
     def _json(self, url: str, page: str) -> dict[str, Any]:
         with self.open(url, page=page) as response:
@@ -171,6 +176,34 @@ class Web:
             raise
         except ValueError as problem:  # of urllib.parse, for an address or a redirect that is none
             raise AppError("download.link", link=shown(url)) from problem
+
+
+class _Adapter(HTTPAdapter):
+    """Tells ``opened`` of every connection before anything is asked through it."""
+
+    def __init__(self, opened: Callable[[socket.socket], None]) -> None:
+        self._told = opened
+        super().__init__()
+
+    def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> HTTPConnectionPool:
+        pool = super().get_connection_with_tls_context(*arguments, **options)
+        if "ConnectionCls" not in vars(pool):
+            pool.ConnectionCls = _telling(pool.ConnectionCls, self._told)
+        return pool
+
+
+def _telling(kind: type[Any], opened: Callable[[socket.socket], None]) -> type[Any]:
+    class Connection(kind):
+        def connect(self) -> None:
+            super().connect()
+            opened(self.sock)
+
+    return Connection
+
+
+def _cut(line: socket.socket) -> None:
+    with suppress(OSError):  # it has ended meanwhile
+        line.shutdown(socket.SHUT_RDWR)
 
 
 def pieces(response: requests.Response) -> Iterator[bytes]:

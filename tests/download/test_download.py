@@ -202,9 +202,10 @@ def test_a_silent_server_is_asked_again(server: Server, to: Path) -> None:
 # -- pause and cancel
 
 
-@pytest.mark.parametrize("how", [wrong.is_slow, wrong.hangs(3)])
-def test_a_slow_server_is_left_at_once(server: Server, web: Web, to: Path, how: wrong.Wrong) -> None:
+@pytest.mark.parametrize("how", [wrong.is_slow, wrong.hangs(60)])
+def test_a_slow_server_is_left_at_once(server: Server, to: Path, how: wrong.Wrong) -> None:
     server.go_wrong(PATH, how)
+    web = Web(patience=Patience(read=60))
     offer = offered(server)
     came: list[Progress] = []
     caught: list[BaseException] = []
@@ -221,7 +222,7 @@ def test_a_slow_server_is_left_at_once(server: Server, web: Web, to: Path, how: 
     while not (server.asked(PATH) and (how is not wrong.is_slow or came[-1].done)) and time.monotonic() < deadline:
         time.sleep(0.01)
     web.stop()
-    thread.join(10)  # of silence it waits for at most 1 s, as QUICK says
+    thread.join(20)  # less than a read may take
     assert not thread.is_alive()
     assert caught
     work = read_work(next(to.iterdir()))

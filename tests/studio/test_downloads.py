@@ -159,9 +159,10 @@ def test_a_link_that_leads_nowhere(qtbot, downloads) -> None:
     assert answer.args[0].id == "download.link"
 
 
-def test_only_the_last_question_is_answered(qtbot, downloads, server) -> None:
+@pytest.mark.parametrize("how", [wrong.is_slow, wrong.hangs(60)])
+def test_only_the_last_question_is_answered(qtbot, downloads, server, how) -> None:
     server.repository("owner/second", {"b.safetensors": weights(2000)})
-    server.go_wrong("/api/models/owner/name/revision/main", wrong.is_slow)
+    server.go_wrong("/api/models/owner/name/revision/main", how)
     answers = []
     downloads.found.connect(answers.append)
     downloads.not_found.connect(answers.append)
