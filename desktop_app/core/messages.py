@@ -447,6 +447,10 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "It was thrown away. Download it again.",
     ),
     "download.damaged": ("{file} came damaged: it {reason}.", "It was thrown away. Use another link."),
+    "download.taken": (
+        "Another Safelight is downloading {model} into this folder at this moment.",
+        "Let it finish, or pause or stop it there; then go on here.",
+    ),
     "download.disk": (
         "There is no room in {folder}: {need} are missing, and {free} are free.",
         "Free some space, or choose another folder.",

@@ -32,18 +32,21 @@ def download(work: Work, web: Web, report: Report, cache: Path | None = None) ->
     """Bring all of ``work`` and return where it is now. Raises ``AppError``, ``Stopped``.
 
     After either, what has come so far stays, and another call goes on from there. ``cache`` is that of Hugging Face.
+    While it runs, no other process writes the same.
     """
-    to, choice = work.folder.parent, work.choice
-    report(replace(work.progress, checking=True))
-    if there := whole_choice(choice, to, web.check):
+    with work.alone():
+        report(replace(work.progress, checking=True))
+        placed = whole_choice(work.choice, work.folder.parent, web.check) or _bring(work, web, report, cache)
         work.discard()
-        return there
+    return placed
+
+
+def _bring(work: Work, web: Web, report: Report, cache: Path | None) -> Path:
     try:
-        to.mkdir(parents=True, exist_ok=True)
         work.save()
         _take_what_is_here(work, web, cache or hub_cache())
     except OSError as problem:
-        raise AppError("download.folder", folder=str(to), reason=problem.strerror or str(problem)) from problem
+        raise work.unwritten(problem) from problem
     check_room(work)
     _fetch_all(work, web, report)
     return _place(work)
@@ -85,9 +88,8 @@ def _place(work: Work) -> Path:
         else:
             placed = place_file(work.path(choice.files[0].path), to / choice.name, keep=True)
     except OSError as problem:
-        raise AppError("download.folder", folder=str(to), reason=problem.strerror or str(problem)) from problem
+        raise work.unwritten(problem) from problem
     _keep_notes(work, placed)
-    work.discard()
     return placed
 
 

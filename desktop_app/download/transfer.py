@@ -6,7 +6,6 @@ what the server calls its version (``If-Range``, RFC 9110 § 13.1.5), and a part
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 from collections.abc import Callable
@@ -47,7 +46,7 @@ def fetch(file: RemoteFile, work: Work, web: Web, report: Report) -> None:
         _check(file, work, web)
         part.replace(work.path(file.path))
     except OSError as problem:
-        raise _unwritten(work, problem) from problem
+        raise work.unwritten(problem) from problem
 
 
 def _receive(file: RemoteFile, work: Work, web: Web, report: Report) -> None:
@@ -154,9 +153,3 @@ def _check(file: RemoteFile, work: Work, web: Web) -> None:
         except ValueError as problem:
             part.unlink()
             raise AppError("download.damaged", file=file.path, reason=str(problem)) from problem
-
-
-def _unwritten(work: Work, problem: OSError) -> AppError:
-    if problem.errno in (errno.ENOSPC, errno.EDQUOT):
-        return AppError("download.full", folder=str(work.folder.parent))
-    return AppError("download.folder", folder=str(work.folder.parent), reason=problem.strerror or str(problem))

@@ -1,23 +1,29 @@
 """The folder in which a download grows, hidden beside where it will be, and what is remembered between starts.
 
-``.<name>.part/`` holds ``download.json`` and ``files/``; a file that is not whole ends in ``.part``.
+``.<name>.part/`` holds ``download.json`` and ``files/``; a file that is not whole ends in ``.part``. Whoever holds its
+``lock`` is the one process that works in it.
 """
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from desktop_app.core.errors import AppError
 from desktop_app.core.files import replace_file
+from desktop_app.download.lock import take
 from desktop_app.download.offer import Choice, choice_from_json, choice_to_json
 
 VERSION = 1
-_STATE, _FILES = "download.json", "files"
+_STATE, _FILES, _LOCK = "download.json", "files", "lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +84,38 @@ class Work:
         }
         replace_file(self.folder / _STATE, json.dumps(state, indent=1).encode())
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes out of the folder, which is made if need be. Raises ``AppError``, also if one is in."""
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = take(self.folder / _LOCK)
+        except OSError as problem:
+            raise self.unwritten(problem) from problem
+        if lock is None:
+            raise AppError("download.taken", model=self.title)
+        try:
+            yield
+        finally:
+            os.close(lock)
+            if sys.platform == "win32" and not (self.folder / _STATE).exists():
+                self.discard()  # there an open file, and so the lock, cannot be thrown away
+
     def discard(self) -> None:
-        """Throw away all that has come so far."""
+        """Throw away all that has come so far. Only for those who are :meth:`alone`."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def cancel(self) -> None:
+        """Throw away all that has come so far, unless another process is at it."""
+        with suppress(AppError), self.alone():
+            self.discard()
+
+    def unwritten(self, problem: OSError) -> AppError:
+        """What to say where the disk refuses."""
+        to = self.folder.parent
+        if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+            return AppError("download.full", folder=str(to))
+        return AppError("download.folder", folder=str(to), reason=problem.strerror or str(problem))
 
 
 def begin(to: Path, choice: Choice, *, link: str, title: str, notes: Mapping[str, Any]) -> Work:

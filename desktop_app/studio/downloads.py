@@ -174,7 +174,7 @@ class Downloads(QObject):
         entry.conversation.stop()
         self.entries.remove(entry)
         if entry.dropped and not entry.at_work:
-            self._asking.run(entry.work.discard)
+            self._asking.run(entry.work.cancel)
         self._save()
 
     def close(self) -> None:
@@ -208,7 +208,7 @@ class Downloads(QObject):
             return download(entry.work, web, self._reporter(entry))
         except Stopped:
             if entry.dropped:
-                entry.work.discard()
+                entry.work.cancel()
             return None
         except AppError as problem:
             return problem.message
