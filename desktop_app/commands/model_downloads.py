@@ -13,6 +13,7 @@ from desktop_app.core import network
 from desktop_app.core.errors import RequestError
 from desktop_app.core.paths import AppPaths, app_paths
 from desktop_app.core.settings import load_settings
+from desktop_app.core.sizes import size_text
 from desktop_app.download.download import begin_offer, download
 from desktop_app.download.links import Sites, shown
 from desktop_app.download.look_up import look_up, named_choice
@@ -86,7 +87,7 @@ def _tell(offer: Offer, choice: Choice, to: Path) -> None:
     rows = {
         "Model": offer.title,
         "Takes": f"{choice.name} ({len(choice.files)} files)" if choice.folder else choice.name,
-        "Size": size_text(choice.size),
+        "Size": size_text(choice.size) or "not said",
         "Made for": offer.base_model,
         "Licence": offer.licence or "not said",
         "Access": "its owner wants your agreement first" if offer.gated else "",
@@ -111,13 +112,6 @@ def _is_looked_at(to: Path, paths: AppPaths, more: list[str]) -> bool:
     return any(to.is_relative_to(folder.absolute()) for folder in paths.model_folders(more))
 
 
-def size_text(size: int | None) -> str:
-    """Bytes as people read them."""
-    if size is None:
-        return "unknown"
-    return f"{size / 1e9:.2f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
-
-
 class _Line:
     """One line on stderr that shows how far it is; nothing when that is no terminal."""
 
@@ -132,7 +126,7 @@ class _Line:
             return
         self._shown = fraction
         filled = round(_BAR * fraction)
-        text = f"[{'#' * filled}{'.' * (_BAR - filled)}] {size_text(progress.done)} of {size_text(progress.total)}"
+        text = f"[{'#' * filled}{'.' * (_BAR - filled)}] {_amount(progress)}"
         if progress.checking:
             text += ", checking"
         elif (left := self._rate.left(progress.total)) is not None:
@@ -143,3 +137,8 @@ class _Line:
     def clear(self) -> None:
         if self._shown >= 0:
             sys.stderr.write("\r\x1b[K")
+
+
+def _amount(progress: Progress) -> str:
+    done, total = size_text(progress.done), size_text(progress.total)
+    return f"{done} of {total}" if total else done

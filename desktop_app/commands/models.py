@@ -14,6 +14,7 @@ from desktop_app.commands import model_convert, model_downloads, model_folders
 from desktop_app.core.errors import AppError
 from desktop_app.core.forecast import weight_bytes
 from desktop_app.core.messages import Message
+from desktop_app.core.sizes import size_text
 from desktop_app.studio.model_verdict import RUN_FORMATS
 
 _PREDICTIONS = {"epsilon": "noise (epsilon)", "v_prediction": "velocity (v-prediction)", "flow": "flow"}
@@ -71,8 +72,8 @@ def _rows(identity: Identity) -> dict[str, str]:
         "Use": "" if identity.format in RUN_FORMATS else str(Message("library.format", {"format": identity.format})),
         "Numbers": " in ".join(filter(None, (identity.dtype, identity.quantisation))),
         "Parameters": f"{identity.parameters:,}",
-        "On disk": _gigabytes(identity.size),
-        "In memory": f"{_gigabytes(weight_bytes(identity.parameters, 'float16'))} as float16",
+        "On disk": size_text(identity.size),
+        "In memory": f"{size_text(weight_bytes(identity.parameters, 'float16'))} as float16",
         "Inside": _words(identity.parts),
         "Missing": _words(identity.missing),
         "Predicts": _PREDICTIONS.get(identity.prediction, ""),
@@ -88,7 +89,3 @@ def _words(parts: tuple[str, ...]) -> str:
 def _short(value: str) -> str:
     line = " ".join(value.split())
     return line if len(line) <= _SHOWN_METADATA else f"{line[:_SHOWN_METADATA]} … ({len(value):,} characters)"
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:.2f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"

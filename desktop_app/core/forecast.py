@@ -160,9 +160,3 @@ def measured_as(facts: ModelFacts, plan: Plan, device: str) -> str:
     """The key of a :class:`Measurement`: what estimates are off by alike."""
     width = facts.footprint.width if facts.footprint else 0
     return f"{device} · {plan.dtype} · {facts.family} · {width}"
-
-
-def gigabytes(size: float) -> str:
-    """``size`` in bytes for people: "0.4 GB", "9.2 GB", "12 GB"."""
-    number = size / 1e9
-    return f"{number:.1f} GB" if number < 9.95 else f"{number:.0f} GB"

@@ -105,7 +105,7 @@ ENGLISH: dict[str, tuple[str, str]] = {
     "library.unknown": ("Safelight does not know what this file is.", ""),
     "library.lora": (
         "This LoRA changes what a model draws.",
-        "Put it on here, or write <lora:{name}:1> in the prompt.",
+        "Add it to the prompt here, or write <lora:{name}:1> there.",
     ),
     "library.embedding": (
         "This textual inversion stands for words.",

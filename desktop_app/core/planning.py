@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from desktop_app.core.catalog import FAMILIES, ModelFacts
-from desktop_app.core.forecast import Forecast, forecast, gigabytes, latent_pixels
+from desktop_app.core.forecast import Forecast, forecast, latent_pixels
 from desktop_app.core.guidance_form import BATCHED, PIPELINE, usual_form
 from desktop_app.core.machine import Machine
 from desktop_app.core.measurements import Measurement
 from desktop_app.core.memory_plan import AUTO, BY_GROUP, EIGHT, HALF, MEASURES, TILES, WHOLE, Plan, Wishes
 from desktop_app.core.messages import Message
 from desktop_app.core.request import GenerationRequest
+from desktop_app.core.sizes import size_text
 
 MARGIN = 1.1
 """So many times the forecast must be free: it is no promise, and memory comes in pieces."""
@@ -36,11 +37,11 @@ class Chosen:
         """What is to be said before the run; None where all is as usual."""
         if self.usual is None or self.need is None:
             return None
-        free = gigabytes(machine.free)
+        free = size_text(machine.free)
         if not self.fits:
-            return Message("memory.short", {"need": gigabytes(self.need.total), "free": free})
+            return Message("memory.short", {"need": size_text(self.need.total), "free": free})
         how = ", ".join(MEASURES[measure][0] for measure in self.measures)
-        return Message("memory.plan", {"need": gigabytes(self.usual.total), "free": free, "how": how}) if how else None
+        return Message("memory.plan", {"need": size_text(self.usual.total), "free": free, "how": how}) if how else None
 
 
 def choose(

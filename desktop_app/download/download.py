@@ -12,6 +12,7 @@ from pathlib import Path
 from desktop_app.checkpoints.scan import WEIGHTS
 from desktop_app.core.errors import AppError
 from desktop_app.core.files import create_file, place_file, place_folder
+from desktop_app.core.sizes import size_text
 from desktop_app.download.offer import Choice, Offer
 from desktop_app.download.present import hub_cache, take_local, whole_choice
 from desktop_app.download.transfer import fetch
@@ -57,7 +58,7 @@ def check_room(work: Work) -> None:
     missing = sum(max(0, (file.size or 0) - work.have(file.path)) for file in work.choice.files)
     free = shutil.disk_usage(work.folder).free
     if missing and missing + RESERVE > free:
-        raise AppError("download.disk", folder=str(work.folder.parent), need=_gigabytes(missing), free=_gigabytes(free))
+        raise AppError("download.disk", folder=str(work.folder.parent), need=size_text(missing), free=size_text(free))
 
 
 def _take_what_is_here(work: Work, web: Web, cache: Path) -> None:
@@ -98,7 +99,3 @@ def _keep_notes(work: Work, placed: Path) -> None:
     if work.notes and placed.suffix.lower() in WEIGHTS:
         with suppress(OSError):  # the file is worth more than what is said of it
             create_file(placed.with_suffix(".civitai.info"), json.dumps(dict(work.notes)).encode(), number=False)
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:.2f} GB"

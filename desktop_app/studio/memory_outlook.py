@@ -7,13 +7,13 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal, Slot
 
 from desktop_app.core.catalog import ModelFacts
-from desktop_app.core.forecast import gigabytes
 from desktop_app.core.machine import Machine
 from desktop_app.core.measurements import Measurement, read_measurements
 from desktop_app.core.memory_plan import Wishes
 from desktop_app.core.messages import Message
 from desktop_app.core.planning import Chosen, choose
 from desktop_app.core.request import GenerationRequest, default_request
+from desktop_app.core.sizes import size_text
 from desktop_app.studio.background import Background
 from desktop_app.studio.draft import Draft
 from desktop_app.studio.job_queue import JobQueue
@@ -64,7 +64,7 @@ class MemoryOutlook(QObject):
         chosen, machine = self.of_draft(), self.machine
         if chosen is None or chosen.need is None or machine is None:
             return None, ""
-        return chosen.message(machine), gigabytes(chosen.need.total)
+        return chosen.message(machine), size_text(chosen.need.total)
 
     def _choose(self, request: GenerationRequest, facts: ModelFacts) -> Chosen | None:
         machine = self.machine

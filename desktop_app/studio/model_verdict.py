@@ -8,11 +8,11 @@ from desktop_app.checkpoints.loras import KINDS as LORAS
 from desktop_app.checkpoints.loras import lora_name
 from desktop_app.checkpoints.single_file import PARTS as SINGLE_FILES
 from desktop_app.checkpoints.single_file import unfit
-from desktop_app.core.forecast import gigabytes
 from desktop_app.core.machine import Machine
 from desktop_app.core.memory_plan import MEASURES
 from desktop_app.core.messages import Message
 from desktop_app.core.planning import Chosen
+from desktop_app.core.sizes import size_text
 
 RUN_FORMATS = ("safetensors", "pickle")
 """Formats of files that the engine reads."""
@@ -54,7 +54,7 @@ def verdict(
 def _fits(chosen: Chosen | None, machine: Machine | None) -> tuple[bool, Message]:
     if chosen is None or chosen.need is None or machine is None:
         return True, Message("library.runs-unknown", {})
-    need, have = gigabytes(chosen.need.total), gigabytes(machine.free)
+    need, have = size_text(chosen.need.total), size_text(machine.free)
     if not chosen.fits:
         return False, Message("library.too-large", {"need": need, "have": have})
     how = ", ".join(MEASURES[measure][0] for measure in chosen.measures)

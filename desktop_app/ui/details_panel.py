@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 from desktop_app.core.catalog import SCHEDULE_TYPES, SCHEDULERS
 from desktop_app.core.request import EXTEND, GenerationRequest
 from desktop_app.core.result import RunRecord
+from desktop_app.core.sizes import size_text
 from desktop_app.studio.picture_list import PictureItem
 from desktop_app.ui import theme
 from desktop_app.ui.translate import translated, translated_label
@@ -162,7 +163,7 @@ class DetailsPanel(QWidget):
         pairs = [(self.tr("Name"), shown.path.name), (self.tr("Folder"), str(shown.path.parent))]
         if item:
             when = QLocale().toString(QDateTime.fromSecsSinceEpoch(int(item.modified)), QLocale.FormatType.ShortFormat)
-            pairs.append((self.tr("Size"), QLocale().formattedDataSize(item.size)))
+            pairs.append((self.tr("Size"), size_text(item.size)))
             pairs.append((self.tr("Saved"), when))
         return pairs
 

@@ -20,11 +20,11 @@ from PySide6.QtWidgets import (
 )
 
 from desktop_app.core.messages import Message
+from desktop_app.core.sizes import size_text
 from desktop_app.download.links import shown
 from desktop_app.download.offer import Choice, Offer
 from desktop_app.studio.downloads import Downloads
 from desktop_app.ui import theme
-from desktop_app.ui.download_texts import size_text
 from desktop_app.ui.token_row import TokenRow
 from desktop_app.ui.translate import translated
 from desktop_app.ui.widgets.calm import CalmComboBox

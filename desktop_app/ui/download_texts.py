@@ -1,19 +1,13 @@
-"""Sizes, speeds and times of downloads in words."""
+"""Progress, speeds and times of downloads in words."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication, QLocale
+from PySide6.QtCore import QCoreApplication
 
+from desktop_app.core.sizes import size_text
 from desktop_app.studio.downloads import Download
 
 MINUTE, HOUR = 60, 3600
-
-
-def size_text(size: float | None) -> str:
-    """Bytes as people read them, "" if nobody knows; the unit of sites, which count in thousands."""
-    if size is None:
-        return ""
-    return QLocale().formattedDataSize(round(size), 1, QLocale.DataSizeFormat.DataSizeSIFormat)
 
 
 def time_text(seconds: float) -> str:

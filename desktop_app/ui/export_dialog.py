@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QLocale, QSignalBlocker, QSize, Qt, Signal, Slot
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QButtonGroup,
     QDialog,
@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from desktop_app.core.messages import Message
 from desktop_app.core.request import MAX_FPS
+from desktop_app.core.sizes import size_text
 from desktop_app.export.films import FILM_FORMATS
 from desktop_app.studio.film_export import COPY, FilmChoice, FilmExport, Outlook
 from desktop_app.ui import theme
@@ -300,7 +301,7 @@ class ExportDialog(QDialog):
     def _estimate_text(self, outlook: Outlook) -> str:
         if outlook.bytes is None:
             return ""
-        size = self.locale().formattedDataSize(outlook.bytes, 1, QLocale.DataSizeFormat.DataSizeSIFormat)
+        size = size_text(outlook.bytes)
         if outlook.choice.format == COPY:
             return size
         width, height = outlook.choice.size

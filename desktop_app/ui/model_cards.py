@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication, QLocale, QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt
+from PySide6.QtCore import QCoreApplication, QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPainterPath, QPixmap
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, UNKNOWN
 from desktop_app.core.messages import Message
+from desktop_app.core.sizes import size_text
 from desktop_app.studio.model_library import LibraryItem, ModelLibrary
 from desktop_app.ui import theme
 from desktop_app.ui.icons import paint_icon
@@ -86,7 +87,7 @@ class ModelCards(QStyledItemDelegate):
         return self._thumbnails.get(preview, 0.0, side) if preview else None
 
     def _paint_texts(self, painter: QPainter, area: QRectF, item: LibraryItem) -> None:
-        size = QLocale().formattedDataSize(item.identity.size, 1) if item.identity.size else ""
+        size = size_text(item.identity.size or None)
         top, bottom = QRectF(area), QRectF(area)
         top.setHeight(area.height() / 2)
         bottom.setTop(area.top() + area.height() / 2)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QLocale, QRectF, QSize, Qt, Signal, Slot
+from PySide6.QtCore import QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QPainter, QPainterPath, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, PARTS, UNKNOWN
 from desktop_app.checkpoints.loras import KINDS as LORAS
-from desktop_app.core.forecast import gigabytes, weight_bytes
+from desktop_app.core.forecast import weight_bytes
 from desktop_app.core.messages import Message
+from desktop_app.core.sizes import size_text
 from desktop_app.studio.model_library import LibraryItem
 from desktop_app.ui import theme
 from desktop_app.ui.model_cards import told_of_this_file
@@ -72,9 +73,11 @@ class ModelDetails(QFrame):
         self.preview.hide()
 
     def _dress_use(self, usable: bool, *, wearable: bool) -> None:
-        text = self.tr("Put it on") if wearable else self.tr("Use this model")
+        text = self.tr("Add to the prompt") if wearable else self.tr("Use this model")
         tip = (
-            self.tr("Add it to the prompt (Enter).") if wearable else self.tr("Make pictures with this model (Enter).")
+            self.tr("Let it count in the next pictures (Enter).")
+            if wearable
+            else self.tr("Make pictures with this model (Enter).")
         )
         self.use.setText(text)
         self.use.setAccessibleName(text)
@@ -103,9 +106,9 @@ class ModelDetails(QFrame):
             (self.tr("Format"), " ".join(filter(None, (identity.quantisation, identity.dtype)))),
             (self.tr("Parameters"), _millions(identity.parameters)),
             (self.tr("In memory"), self._in_memory(item)),
-            (self.tr("Size"), QLocale().formattedDataSize(identity.size, 1) if identity.size else ""),
+            (self.tr("Size"), size_text(identity.size or None)),
             (self.tr("Missing"), ", ".join(PARTS[part] for part in identity.missing)),
-            (self.tr("Calls"), ", ".join(notes.trigger_words)),
+            (self.tr("Trigger words"), ", ".join(notes.trigger_words)),
             (self.tr("Author"), notes.author),
             (self.tr("Licence"), notes.licence),
             (self.tr("File"), identity.path.name),
@@ -116,7 +119,7 @@ class ModelDetails(QFrame):
     def _in_memory(self, item: LibraryItem) -> str:
         if not item.identity.parameters:
             return ""
-        half, full = (gigabytes(weight_bytes(item.identity.parameters, dtype)) for dtype in ("float16", "float32"))
+        half, full = (size_text(weight_bytes(item.identity.parameters, dtype)) for dtype in ("float16", "float32"))
         return self.tr("about {half}, {full} in full precision").format(half=half, full=full)
 
     def _lay_out(self) -> None:
@@ -208,6 +211,7 @@ def _button(text: str, tip: str) -> QPushButton:
 
 
 def _millions(count: int) -> str:
-    if not count:
-        return ""
-    return f"{count / 1e9:.2f} B" if count >= 1e9 else f"{count / 1e6:.1f} M"
+    for size, unit, digits in ((1e9, "B", 2), (1e6, "M", 1)):
+        if count >= size:
+            return f"{count / size:.{digits}f} {unit}"
+    return f"{count:,}" if count else ""

@@ -50,7 +50,7 @@ def test_a_model_comes_into_the_models_folder(server, models, tmp_path, capsys) 
     assert said.out == f"{path}\n"
     for row in (
         "Takes     soft.safetensors",
-        "Size      0.3 MB",
+        "Size      300 kB",
         "Licence   mit",
         f"Page      {server.url}/owner/name",
     ):
@@ -93,7 +93,7 @@ def test_the_same_command_goes_on(server, models, tmp_path, capsys) -> None:
 def test_a_terminal_sees_progress(server, models, monkeypatch) -> None:
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
     assert models("download", "owner/name", "--yes") == 0
-    assert f"[{'#' * 24}] 0.3 MB of 0.3 MB" in terminal.getvalue()
+    assert f"[{'#' * 24}] 300 kB of 300 kB" in terminal.getvalue()
 
 
 def test_offline_is_offline(server, models, tmp_path, capsys) -> None:

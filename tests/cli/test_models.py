@@ -9,6 +9,7 @@ import pytest
 
 from desktop_app.checkpoints.identify import identify
 from desktop_app.cli import main
+from desktop_app.core.sizes import size_text
 from tests.checkpoints import original_layouts as original
 from tests.checkpoints.headers import write_header
 
@@ -32,7 +33,7 @@ def test_a_person_reads_a_table(checkpoint: Path, capsys: pytest.CaptureFixture[
     assert rows["Architecture"] == "Stable Diffusion XL"
     assert rows["Inside"] == "U-Net or transformer, text encoder, second text encoder"
     assert rows["Missing"] == "autoencoder (VAE)"
-    assert rows["On disk"] == f"{checkpoint.stat().st_size / 1e9:.2f} GB"
+    assert rows["On disk"] == size_text(checkpoint.stat().st_size)
     assert max(map(len, lines)) < 230
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from desktop_app.core.catalog import FAMILIES, FilmFacts, Footprint, PartSize
-from desktop_app.core.forecast import Forecast, estimates, forecast, gigabytes, measured_as, weight_bytes
+from desktop_app.core.forecast import Forecast, estimates, forecast, measured_as, weight_bytes
 from desktop_app.core.guidance_form import BATCHED, NONE, TWO_PASS
 from desktop_app.core.machine import Machine
 from desktop_app.core.measurements import Measurement
@@ -137,10 +137,3 @@ def test_an_unknown_number_format_is_an_error() -> None:
     assert weight_bytes(10, "nf4") == 5
     with pytest.raises(KeyError):
         weight_bytes(10, "float1")
-
-
-@pytest.mark.parametrize(
-    ("size", "text"), [(4e8, "0.4 GB"), (9.24e9, "9.2 GB"), (9.96e9, "10 GB"), (12.4e9, "12 GB"), (0, "0.0 GB")]
-)
-def test_gigabytes(size: float, text: str) -> None:
-    assert gigabytes(size) == text

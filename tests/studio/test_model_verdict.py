@@ -57,7 +57,7 @@ def test_a_pickled_embedding_that_somebody_trusts() -> None:
     [
         (CPU, True, "library.runs", "about 5.3 GB"),
         (replace(CARD, free=2 * GB), True, "library.runs-with", "waiting in RAM"),
-        (replace(CARD, free=GB // 2), False, "library.too-large", "0.5 GB are free"),
+        (replace(CARD, free=GB // 2), False, "library.too-large", "500 MB are free"),
     ],
 )
 def test_whether_it_fits_follows_from_the_plan_of_its_first_run(

@@ -127,9 +127,9 @@ def test_details_tell_what_is_known(stand, workspace, qtbot):
     details = workspace.details
     assert details.isVisibleTo(workspace)
     assert details.notes.text() == "Evening."
-    assert "Calls: golden hour" in details.table.text()
+    assert "Trigger words: golden hour" in details.table.text()
     assert details.verdict.text().startswith("This LoRA changes what a model draws.")
-    assert (details.use.text(), details.use.isEnabled()) == ("Put it on", True)
+    assert (details.use.text(), details.use.isEnabled()) == ("Add to the prompt", True)
     qtbot.waitUntil(lambda: not details.preview.isHidden())
 
 
