@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QStringListModel, Qt, Signal, Slot
-from PySide6.QtWidgets import QCompleter, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCompleter, QLineEdit, QListView, QVBoxLayout, QWidget
 
 from desktop_app.checkpoints.identity import UNKNOWN
 from desktop_app.checkpoints.loras import KINDS, lora_name
@@ -12,60 +12,11 @@ from desktop_app.prompt.tags import LoraTag, lora_tags, tag_text, without_tags
 from desktop_app.studio.draft import Draft
 from desktop_app.studio.model_library import ModelLibrary
 from desktop_app.ui import theme
-from desktop_app.ui.widgets.chip import Chip
+from desktop_app.ui.lora_row import LoraRow
 from desktop_app.ui.widgets.flow_layout import delete_all
-from desktop_app.ui.widgets.icon_button import IconButton
-from desktop_app.ui.widgets.labelled_slider import LabelledSlider
 
-USUAL = (0.0, 1.5)
-LOWEST, HIGHEST = -10.0, 10.0
 LABEL = 104
 """Width of a label in px before the column it is in is known."""
-
-
-class LoraRow(QWidget):
-    """One LoRA: its name, its weight, a button that takes it off, and one that says the words it was taught."""
-
-    weighed = Signal(object)
-    """Its new weight."""
-    removed = Signal()
-    called = Signal()
-    """Its words are to be in the prompt."""
-
-    def __init__(self, tag: LoraTag, label_width: int, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        tip = self.tr("How strongly the LoRA {name} is worn.").format(name=tag.name)
-        self.slider = LabelledSlider(tag.name, tip, usual=USUAL, step=0.05)
-        label = self.slider.label
-        label.setFixedWidth(label_width)
-        label.setText(label.fontMetrics().elidedText(tag.name, Qt.TextElideMode.ElideMiddle, label_width))
-        self.slider.set_limits(LOWEST, HIGHEST)
-        self.slider.set_value(tag.weight)
-        self.remove = IconButton("close", self.tr("Remove {name}").format(name=tag.name), self.tr("Take it off."))
-        self.call = Chip("")
-        row = QHBoxLayout()
-        row.setSpacing(2)
-        row.addWidget(self.slider, 1)
-        row.addWidget(self.remove)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(2)
-        column.addLayout(row)
-        column.addWidget(self.call)
-        self.call.hide()
-        self.slider.edited.connect(self.weighed)
-        self.slider.reset.connect(lambda: self.weighed.emit(1.0))
-        self.remove.clicked.connect(self.removed)
-        self.call.clicked.connect(self.called)
-
-    def offer(self, words: str) -> None:
-        """Offer to add ``words`` to the prompt; "" offers nothing."""
-        self.call.setText(f"+ {words}")
-        self.call.setAccessibleName(self.tr("Add {words}").format(words=words))
-        self.call.setToolTip(
-            self.tr("Add what this LoRA was taught to draw to the prompt: {words}").format(words=words)
-        )
-        self.call.setVisible(bool(words))
 
 
 class LoraStack(QWidget):
@@ -91,12 +42,17 @@ class LoraStack(QWidget):
         completer = QCompleter(self._names, self)
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         completer.setFilterMode(Qt.MatchFlag.MatchContains)
+        popup = QListView()
+        popup.setProperty("role", "popup")
+        popup.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        popup.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        completer.setPopup(popup)
         self.finder.setCompleter(completer)
         self._list = QVBoxLayout()
-        self._list.setSpacing(theme.XS)
+        self._list.setSpacing(theme.S)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(theme.XS)
+        column.setSpacing(theme.S)
         column.addLayout(self._list)
         column.addWidget(self.finder)
         completer.activated.connect(self._add, Qt.ConnectionType.QueuedConnection)  # the box is filled in after it
@@ -152,23 +108,22 @@ class LoraStack(QWidget):
             delete_all(self._list)
             self.rows = [self._row(place, tag) for place, tag in enumerate(tags)]
         for row, tag in zip(self.rows, tags, strict=True):
-            row.slider.set_value(tag.weight)
+            row.show_tag(tag)
             words = self._words.get(tag.name.lower(), "")
             row.offer("" if words in without_tags(prompt) else words)
 
     def _row(self, place: int, tag: LoraTag) -> LoraRow:
         row = LoraRow(tag, self._label_width)
-        row.weighed.connect(lambda weight: self._weigh(place, weight))
+        row.weighed.connect(lambda weight, text_weight: self._weigh(place, weight, text_weight))
         row.removed.connect(lambda: self._replace(place, ""))
         row.called.connect(lambda: self._call(place))
         self._list.addWidget(row)
         return row
 
-    def _weigh(self, place: int, weight: float) -> None:
-        """The text encoders keep a weight of their own, if they have one."""
-        tag = lora_tags(self._draft.value("prompt"))[place]
-        text_weight = None if tag.text_weight == tag.weight else tag.text_weight
-        self._replace(place, tag_text(tag.name, round(weight, 2), text_weight))
+    def _weigh(self, place: int, weight: float, text_weight: float | None) -> None:
+        name = lora_tags(self._draft.value("prompt"))[place].name
+        apart = None if text_weight is None else round(text_weight, 2)
+        self._replace(place, tag_text(name, round(weight, 2), apart))
 
     def _replace(self, place: int, text: str) -> None:
         prompt = self._draft.value("prompt")

@@ -294,7 +294,7 @@ QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QComboBox:focus, QPlainTe
 }
 QLineEdit:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled, QComboBox:disabled { color: @faint; }
 QPlainTextEdit:disabled { color: @faint; background: @panel; }
-QLineEdit[role="plain"] { background: transparent; border: none; padding: 0; min-height: 18px; }
+QTextEdit[role="plain"] { background: transparent; border: none; padding: 0; }
 QLineEdit[role="muted"] { color: @muted; }
 QSpinBox, QDoubleSpinBox { padding: 0 6px; }
 QSpinBox::up-button, QSpinBox::down-button, QDoubleSpinBox::up-button, QDoubleSpinBox::down-button {
@@ -353,6 +353,9 @@ QMenu::indicator:checked { image: url("@icons/arrow-check.svg"); }
 
 QListView { background: transparent; border: none; outline: none; }
 QListView[role="strip"] { padding: 0 12px; }
+QListView[role="popup"] { background: @panel; border: 1px solid @line; padding: 1px; }
+QListView[role="popup"]::item { min-height: 26px; padding: 0 6px; border-radius: 4px; }
+QListView[role="popup"]::item:selected { background: @raised; color: @text; }
 QTableWidget {
     background: @panel; border: 1px solid @line; border-radius: 6px; gridline-color: transparent; outline: none;
 }

@@ -133,13 +133,36 @@ def test_a_model_that_takes_weights_for_text_says_so(stand, panel):
 def test_loras_have_sliders_that_write_their_tags(stand, panel):
     stack = panel.loras
     stand.draft.set_value("prompt", "a house <lora:ink wash:0.5>, <lora:Sketch:0.3:0.7>")
-    assert [(row.slider.label.text(), row.slider.value()) for row in stack.rows] == [("ink wash", 0.5), ("Sketch", 0.7)]
-    stack.rows[0].slider.slider.setValue(16)
-    stack.rows[1].slider.number.setValue(1.2)
+    assert [(row.name.text(), row.weight.value()) for row in stack.rows] == [("ink wash", 0.5), ("Sketch", 0.7)]
+    stack.rows[0].weight.slider.setValue(16)
+    stack.rows[1].weight.number.setValue(1.2)
     assert stand.draft.value("prompt") == "a house <lora:ink wash:0.8>, <lora:Sketch:0.3:1.2>"
     stack.rows[0].remove.click()
     assert stand.draft.value("prompt") == "a house, <lora:Sketch:0.3:1.2>"
-    assert [row.slider.label.text() for row in stack.rows] == ["Sketch"]
+    assert [row.name.text() for row in stack.rows] == ["Sketch"]
+
+
+def test_the_text_encoder_can_be_weighed_by_itself(stand, panel):
+    stand.draft.set_value("prompt", "a house <lora:ink wash:0.5>, <lora:Sketch:0.3:0.7>")
+    ink, sketch = panel.loras.rows
+    assert (ink.text_weight.isHidden(), sketch.text_weight.isHidden(), sketch.text_weight.value()) == (True, False, 0.3)
+    ink.split.click()
+    ink.text_weight.number.setValue(0.25)
+    assert stand.draft.value("prompt") == "a house <lora:ink wash:0.25:0.5>, <lora:Sketch:0.3:0.7>"
+    sketch.split.click()
+    assert stand.draft.value("prompt") == "a house <lora:ink wash:0.25:0.5>, <lora:Sketch:0.7>"
+    assert sketch.text_weight.isHidden()
+
+
+def test_a_lora_is_switched_off_and_comes_back_as_it_was(stand, panel):
+    stand.draft.set_value("prompt", "a house <lora:Sketch:0.3:0.7> <lora:ink wash:0>")
+    sketch, ink = panel.loras.rows
+    assert (sketch.switch.isChecked(), ink.switch.isChecked()) == (True, False)
+    sketch.switch.click()
+    ink.switch.click()
+    assert stand.draft.value("prompt") == "a house <lora:Sketch:0> <lora:ink wash:1>"
+    sketch.switch.click()
+    assert stand.draft.value("prompt") == "a house <lora:Sketch:0.3:0.7> <lora:ink wash:1>"
 
 
 def test_the_words_that_a_lora_was_taught_are_one_click_away(stand, panel, qtbot, tmp_path):
@@ -160,7 +183,7 @@ def test_a_lora_is_put_on_from_the_models(stand, panel):
     stand.window._show_workspace(MODELS)
     names = [stand.library.item(row).name for row in range(stand.library.rowCount())]
     workspace.list.setCurrentIndex(stand.library.index(names.index("Sketch"), 0))
-    assert (workspace.details.use.text(), workspace.details.use.isEnabled()) == ("Put it on", True)
+    assert (workspace.details.use.text(), workspace.details.use.isEnabled()) == ("Add to the prompt", True)
     workspace.details.use.click()
     assert stand.draft.value("prompt") == "<lora:Sketch:1>"
     assert panel.prompt.isVisible()
