@@ -11,6 +11,9 @@ from desktop_app.ui.widgets.calm import CalmComboBox, CalmSpinBox
 from desktop_app.ui.widgets.icon_button import IconButton
 from desktop_app.ui.widgets.labels import ResetLabel
 
+BUTTON_WIDTH = 26
+"""Of the buttons beside the seed, in px."""
+
 
 class ComboRow(QWidget):
     """A label and a box of choices, each known by a key."""
@@ -208,6 +211,7 @@ class SeedRow(QWidget):
         row.addSpacing(theme.S - 2)
         row.addWidget(self.box, 1)
         for button in (self.die, self.lock, self.reuse):
+            button.setFixedWidth(BUTTON_WIDTH)  # leaves room for ten digits at any width of the column
             row.addWidget(button, 0, Qt.AlignmentFlag.AlignVCenter)
         self.set_locked(False)
         self.box.textEdited.connect(self.typed)

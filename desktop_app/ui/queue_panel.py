@@ -116,12 +116,8 @@ class _JobRow(QFrame):
 
     def refresh(self) -> None:
         job = self._job
-        parts = [self._state_text(), "{} × {} px".format(*job.request.final_size)]
-        if job.request.is_film:
-            parts.append(self._film_text(job))
-        elif job.pictures > 1:
-            parts.append(self.tr("%n pictures", "", job.pictures))
-        self.state.setText(" · ".join(parts))
+        size = "{} × {} px".format(*job.request.final_size)
+        self.state.setText(" · ".join(filter(None, (self._state_text(), self._what(job), size))))
         self.again.setVisible(job.ended)
         self.remove.setEnabled(not job.stopping)
         if job.state == "waiting":
@@ -131,7 +127,10 @@ class _JobRow(QFrame):
         else:
             self.remove.dress("stop", self.tr("Stop job"), self.tr("Stop the running job (Esc)."))
 
-    def _film_text(self, job: Job) -> str:
+    def _what(self, job: Job) -> str:
+        """What is made, where it is more than one picture."""
+        if not job.request.is_film:
+            return self.tr("%n pictures", "", job.pictures) if job.pictures > 1 else ""
         frames = self.tr("%n frames", "", job.request.frames)
         films = self.tr("%n films", "", job.pictures) if job.pictures > 1 else self.tr("film")
         return self.tr("{films} of {frames}").format(films=films, frames=frames)

@@ -48,7 +48,7 @@ def test_a_batch_of_films_speaks_of_films(qtbot, stand):
     qtbot.waitUntil(lambda: job.step == 2, timeout=5000)
     assert stand.window.status.text.text().startswith("Film 2/2 · step 2/4")
     row = stand.window.side.queue_panel._rows[job.id]
-    assert row.state.text() == "Running · 64 × 64 px · 2 films of 6 frames"
+    assert row.state.text() == "Running · 2 films of 6 frames · 64 × 64 px"
     stand.transport.gate.set()
     stand.queue.cancel()
     qtbot.waitUntil(lambda: job.ended, timeout=5000)
@@ -57,7 +57,7 @@ def test_a_batch_of_films_speaks_of_films(qtbot, stand):
 def test_one_waiting_film_tells_its_frames(qtbot, stand, running):
     running()
     job = stand.queue.add(film_request(stand.draft.request()))
-    assert stand.window.side.queue_panel._rows[job.id].state.text() == "Waiting · 64 × 64 px · film of 6 frames"
+    assert stand.window.side.queue_panel._rows[job.id].state.text() == "Waiting · film of 6 frames · 64 × 64 px"
     stand.queue.clear_waiting()
 
 

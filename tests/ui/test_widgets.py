@@ -8,6 +8,7 @@ from PySide6.QtGui import QTextCharFormat, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QWidget
 
+from desktop_app.ui.widgets.calm import CalmComboBox
 from desktop_app.ui.widgets.chip import Chip
 from desktop_app.ui.widgets.flow_layout import FlowLayout
 from desktop_app.ui.widgets.fold import Fold
@@ -15,6 +16,7 @@ from desktop_app.ui.widgets.info_table import InfoTable
 from desktop_app.ui.widgets.labelled_slider import LabelledSlider
 from desktop_app.ui.widgets.labels import ElidedLabel
 from desktop_app.ui.widgets.prompt_edit import MOST_LINES, Mark, PromptEdit
+from desktop_app.ui.widgets.wrapping_text import WrappingText
 
 
 def turn_wheel(widget: QWidget, notches: int) -> None:
@@ -185,3 +187,30 @@ def test_a_chip_gives_way_but_keeps_its_sentence(qtbot):
     assert chip.shown_text().endswith("…")
     assert chip.text().endswith("full moon")
     assert not chip.grab().isNull()
+
+
+def test_a_combo_box_cuts_what_has_no_room_and_its_list_does_not(qtbot):
+    box = CalmComboBox()
+    qtbot.addWidget(box)
+    box.addItems(["short", "stable-diffusion-of-somebody-v8-final-pruned-fp16"])
+    box.setFixedWidth(160)
+    box.show()
+    assert box.shown_text() == "short"
+    box.setCurrentIndex(1)
+    assert box.shown_text().startswith("stable")
+    assert "…" in box.shown_text()
+    box.showPopup()
+    assert box.view().width() > box.width()
+    box.hidePopup()
+
+
+def test_a_path_wraps_and_is_copied_as_it_is(qtbot):
+    path = "/home/somebody/models/Stable-diffusion/a/folder/in/a/folder/of/a/folder"
+    text = WrappingText(path)
+    qtbot.addWidget(text)
+    text.resize(160, 20)
+    text.show()
+    assert text.height() >= 3 * text.fontMetrics().height()
+    text.selectAll()
+    text.copy()
+    assert QApplication.clipboard().text() == path

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QSizePolicy, QSlider, QSpinBox, QWidget
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QHelpEvent, QPaintEvent, QWheelEvent
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QSizePolicy,
+    QSlider,
+    QSpinBox,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
+    QToolTip,
+    QWidget,
+)
 
 from desktop_app.ui import theme
+
+WIDEST_LIST = 480
+"""Of the entries of a combo box, in px."""
 
 
 def _wheel(widget: QWidget, event: QWheelEvent, handler) -> None:
@@ -63,7 +77,7 @@ class CalmDoubleSpinBox(QDoubleSpinBox):
 
 
 class CalmComboBox(QComboBox):
-    """May be narrower than its longest entry."""
+    """May be narrower than its longest entry: that is cut to "…", and whole in the tooltip and in the list."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -73,3 +87,32 @@ class CalmComboBox(QComboBox):
 
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 (Qt's name)
         _wheel(self, event, super().wheelEvent)
+
+    def shown_text(self) -> str:
+        """What fits of the entry that is chosen."""
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        control, part = QStyle.ComplexControl.CC_ComboBox, QStyle.SubControl.SC_ComboBoxEditField
+        room = self.style().subControlRect(control, option, part, self).width()
+        return self.fontMetrics().elidedText(self.currentText(), Qt.TextElideMode.ElideMiddle, room)
+
+    def showPopup(self) -> None:  # noqa: N802 (Qt's name)
+        """The list is as wide as its longest entry, within reason."""
+        wanted = self.view().sizeHintForColumn(0) + 2 * theme.S + theme.XL
+        self.view().setMinimumWidth(min(wanted, WIDEST_LIST))
+        super().showPopup()
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+            whole = self.currentText() if self.shown_text() != self.currentText() else ""
+            QToolTip.showText(event.globalPos(), "\n".join(filter(None, (whole, self.toolTip()))), self)
+            return True
+        return super().event(event)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 (Qt's name)
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        painter = QStylePainter(self)
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        option.currentText = self.shown_text()  # pyright: ignore[reportAttributeAccessIssue] (missing in the stubs)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)

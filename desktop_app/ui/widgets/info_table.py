@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QGridLayout, QLineEdit, QWidget
+from PySide6.QtWidgets import QGridLayout, QWidget
 
 from desktop_app.ui import theme
 from desktop_app.ui.widgets.flow_layout import delete_all
 from desktop_app.ui.widgets.labels import label, selectable
+from desktop_app.ui.widgets.wrapping_text import WrappingText
 
 LONGEST_WORD = 22
 NAME_WIDTH = 72
@@ -49,14 +50,6 @@ class InfoTable(QWidget):
 
 
 def _value(value: str) -> QWidget:
-    """A wrapping label, or a line that scrolls where the text has no place to wrap (a path)."""
-    if len(max(value.split() or [""], key=len)) <= LONGEST_WORD:
-        return selectable(value)
-    line = QLineEdit(value)
-    line.setReadOnly(True)
-    line.setFrame(False)
-    line.setTextMargins(-2, 0, 0, 0)  # where a label would begin
-    line.setProperty("role", "plain")
-    line.setToolTip(value)
-    line.setCursorPosition(0)
-    return line
+    """A label that wraps between words, or a text that wraps anywhere where a word is long (a path)."""
+    longest = max(map(len, value.split()), default=0)
+    return selectable(value) if longest <= LONGEST_WORD else WrappingText(value)
