@@ -103,7 +103,7 @@ class Program(QObject):
             downloads=self.downloads,
             models=self.models,
             pictures=self.pictures,
-            recipes=RecipeReader(self.background, self),
+            recipes=RecipeReader(self.background, self.library, paths.digests, self),
             window_state=WindowState(paths.window, self.background),
             outlook=outlook,
             paths=paths,

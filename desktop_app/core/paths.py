@@ -13,6 +13,8 @@ from desktop_app.core.errors import AppError
 from desktop_app.core.measurements import FILE as MEASUREMENTS
 
 APP = "Safelight"
+DIGESTS = "digests.json"
+"""In the cache folder."""
 _PACKAGE = Path(desktop_app.__file__).parent
 
 
@@ -66,6 +68,11 @@ class AppPaths:
     def model_index(self) -> Path:
         """What is known of the files in the model folders."""
         return self.cache / "models.json"
+
+    @property
+    def digests(self) -> Path:
+        """By what LoRAs and textual inversions are known when they are called otherwise."""
+        return self.cache / DIGESTS
 
     @property
     def downloads(self) -> Path:

@@ -12,6 +12,20 @@ from desktop_app.core.request import GenerationRequest
 RECIPE_VERSION = 1
 
 
+@dataclass(frozen=True, slots=True)
+class UsedFile:
+    """A LoRA that was worn or a textual inversion that was named: what it is known by when it is called otherwise."""
+
+    kind: str
+    """"lora" or "embedding"."""
+    name: str
+    """Of its file, without the ending, as the prompt has it."""
+    digest: str
+    """SHA-256 in hexadecimal, as :mod:`desktop_app.checkpoints.digests` takes it."""
+    size: int
+    """Bytes of the file."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
     """How the engine ran a request; with the request it reproduces the same bytes on the same machine and versions."""
@@ -30,6 +44,8 @@ class RunRecord:
     """The denoiser's weights were kept as float8 (e4m3fn)."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """Of safelight, torch, diffusers and transformers."""
+    files: tuple[UsedFile, ...] = ()
+    """As far as their digests were known in time."""
 
     @property
     def precision(self) -> str:
@@ -45,7 +61,12 @@ class RunRecord:
         texts = {name: str(data[name]) for name in ("device", "device_name", "dtype", "guidance_form")}
         versions = {str(name): str(version) for name, version in dict(data["versions"]).items()}
         tiled, eight_bits = (bool(data.get(name, False)) for name in ("tiled", "eight_bits"))  # not in older recipes
-        return cls(**texts, threads=int(data["threads"]), tiled=tiled, eight_bits=eight_bits, versions=versions)
+        files = tuple(
+            UsedFile(*(str(one[name]) for name in ("kind", "name", "digest")), size=int(one["size"]))
+            for one in data.get("files", ())
+        )
+        threads = int(data["threads"])
+        return cls(**texts, threads=threads, tiled=tiled, eight_bits=eight_bits, versions=versions, files=files)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ import desktop_app.engine.offline  # noqa: F401  (before torch and diffusers)
 import torch  # isort: skip
 
 from desktop_app.checkpoints.consent import Trusts, nobody_agreed
+from desktop_app.checkpoints.digests import Digests, uses
 from desktop_app.checkpoints.facts import autoencoder_folder, read_model_facts, weights_of
 from desktop_app.checkpoints.finding import files_in, resolve_model
 from desktop_app.core.catalog import FAMILIES, ModelFacts
@@ -29,9 +30,10 @@ from desktop_app.core.measurements import FILE as MEASUREMENTS
 from desktop_app.core.measurements import Measurement, add_measurements, read_measurements
 from desktop_app.core.memory_plan import MEASURES, NO_WISHES, Plan, Wishes
 from desktop_app.core.messages import Message
+from desktop_app.core.paths import DIGESTS
 from desktop_app.core.planning import Chosen, can_keep_eight_bits, changed, choose, next_measure
 from desktop_app.core.request import GenerationRequest, default_request, validate
-from desktop_app.core.result import RunRecord
+from desktop_app.core.result import RunRecord, UsedFile
 from desktop_app.engine.bridged import bridged_picture
 from desktop_app.engine.chunks import in_chunks
 from desktop_app.engine.device import Device, device_of_kind, find_device, is_available, machine_of, ran_out_of_memory
@@ -41,7 +43,7 @@ from desktop_app.engine.families.bridge import Bridge
 from desktop_app.engine.families.flux import Flux
 from desktop_app.engine.interrupt import Interrupted, check, interruptible
 from desktop_app.engine.job import ENLARGE_CHUNK, Job, frames_seen, make_picture
-from desktop_app.engine.learned import learned_in_texts
+from desktop_app.engine.learned import Learned, learned_in_texts
 from desktop_app.engine.lora import Worn, find_wanted, fit, worn
 from desktop_app.engine.memory_watch import MemoryWatch, measurements, worth_watching
 from desktop_app.engine.parts.latent_diffusion import LatentDiffusion
@@ -103,6 +105,7 @@ class Engine:
         self._sharp_preview = sharp_preview
         self._found: tuple[Device, tuple[Message, ...]] | None = None
         self._trusts = trusts
+        self.digests = Digests(cache / DIGESTS)
         self.shelf = Shelf(self._folders, trusts)
 
     def ready(self) -> EngineReady:
@@ -225,12 +228,14 @@ class Engine:
         run = replace(device.record(plan.form), tiled=plan.tiled)
         loras = self._loras(wanted.loras, facts, model, stop)
         learned = self._learned(wanted, model)
+        used = uses(wanted.loras, learned.files)
+        self.digests.begin(used)
         script = read_script(wanted.reading, model, plan.form)
         if wanted.replay is not None and (differs := _differences(wanted.replay, run)):
             yield Notice(Message("reproduce.differs", differs))
         from_loras = (notice for lora in loras for notice in lora.notices)
         of_start = wanted.start.notices if wanted.start else ()
-        for message in (*script.notices, *learned, *of_start, *from_loras):
+        for message in (*script.notices, *learned.notices, *of_start, *from_loras):
             yield Notice(message)
         yield Encoding()
         watch = MemoryWatch(device.torch_device, worth_watching(wanted.seen, facts, plan))
@@ -243,7 +248,8 @@ class Engine:
             make = bridged_picture if isinstance(model, Bridge) else make_picture
             for index in range(first, request.count):
                 check(stop)
-                yield from make(job, index)
+                for event in make(job, index):
+                    yield self._with_files(event, used)
                 if stop.kept:
                     break
         took = measurements(watch.took, wanted.seen, facts, plan, device.name)
@@ -259,13 +265,21 @@ class Engine:
         loaded = ((self.shelf.lora(path, model.device, lambda: check(stop)), how) for path, how in wanted.items())
         return [fit(lora, model.adaptable, how, facts.name) for lora, how in loaded]
 
-    def _learned(self, wanted: _Wanted, model: Loaded) -> list[Message]:
+    def _with_files(self, event: Event, used: Mapping[Path, UsedFile]) -> Event:
+        """A picture with the files it was made with in its recipe; no job waits for their digests."""
+        if not (used and isinstance(event, Picture)):
+            return event
+        known = ((self.digests.known(path, use.kind), use) for path, use in used.items())
+        files = tuple(replace(use, digest=digest) for digest, use in known if digest)
+        return replace(event, result=replace(event.result, run=replace(event.result.run, files=files)))
+
+    def _learned(self, wanted: _Wanted, model: Loaded) -> Learned:
         """Let the model know the textual inversions that the texts name. What of them is taken for words is told."""
         if not isinstance(model, LatentDiffusion):
-            return []
+            return Learned()
         learned = learned_in_texts(wanted.reading, model.text.widths, wanted.files, self._trusts)
         model.text.learn(learned.vectors)
-        return learned.notices
+        return learned
 
     def _enlarged(
         self, request: GenerationRequest, source: Picture, facts: ModelFacts, device: Device, stop: StopSignal

@@ -30,6 +30,8 @@ class Learned:
 
     vectors: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     """By name in lower case and part of the model: (tokens, width)."""
+    files: list[Path] = field(default_factory=list)
+    """Where they are from."""
     notices: list[Message] = field(default_factory=list)
     """Why a name is read as a word."""
 
@@ -55,6 +57,7 @@ def learned_in_texts(
         parts = read_learned(path)
         if {part: vectors.shape[1] for part, vectors in parts.items()} == dict(widths):
             learned.vectors[name] = parts
+            learned.files.append(path)
         else:
             learned.notices.append(Message("embedding.width", {"name": path.stem}))
     return learned

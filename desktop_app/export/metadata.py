@@ -53,6 +53,7 @@ def parameters_text(result: Result) -> str:
         **({"VAE": request.vae} if request.vae else {}),
         **({"Clip skip": request.clip_skip} if request.clip_skip > 1 else {}),
         **({"Frames": request.frames, "FPS": request.fps} if request.is_film else {}),
+        **_hashes(result),
         "Model": model_name(request.model),
         "Version": f"Safelight {result.run.versions.get('safelight', __version__)}",
     }
@@ -84,6 +85,16 @@ def _enlarging(request: GenerationRequest) -> dict[str, str]:
 def _starting(request: GenerationRequest) -> dict[str, str]:
     """What other programs note of a start picture: how much of it was drawn anew."""
     return {"Denoising strength": f"{request.strength:g}"} if request.start and request.start_use == VARY else {}
+
+
+def _hashes(result: Result) -> dict[str, str]:
+    """Twelve digits each, as AUTOMATIC1111 writes them and sites that know files by their hashes read them."""
+    told = {"lora": "Lora hashes", "embedding": "TI hashes"}
+    pairs = {
+        key: ", ".join(f"{file.name}: {file.digest[:12]}" for file in result.run.files if file.kind == kind)
+        for kind, key in told.items()
+    }
+    return {key: value for key, value in pairs.items() if value}
 
 
 def model_name(model: str) -> str:

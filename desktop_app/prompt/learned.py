@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from desktop_app.core.catalog import A1111, COMFY, INVOKE
@@ -22,6 +22,15 @@ def learned_in(text: str, names: Collection[str], dialect: str) -> Iterator[tupl
     pattern = re.compile(spelling.format("|".join(map(re.escape, longest_first))), re.IGNORECASE)
     for match in pattern.finditer(text):
         yield match.start(), match.end(), match[1].lower()
+
+
+def with_names(text: str, names: Mapping[str, str], dialect: str) -> str:
+    """``text`` with textual inversions called otherwise: ``names`` has the new by the old."""
+    lower = {old.lower(): new for old, new in names.items()}
+    for start, end, name in reversed(list(learned_in(text, lower, dialect))):
+        at = text.lower().index(name, start, end)
+        text = text[:at] + lower[name] + text[at + len(name) :]
+    return text
 
 
 def with_learned(sections: Sequence[Sequence[Piece]], names: Collection[str], dialect: str) -> list[list[Piece]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 _TAG = re.compile(r"<(?:lora|lyco):([^<>:]+)((?::[^<>:]*)*)>")
@@ -43,6 +44,16 @@ def without_tags(text: str) -> str:
 def blanked(text: str) -> str:
     """``text`` with spaces in the place of tags, so that everything else stays where it is."""
     return _TAG.sub(lambda match: " " * len(match[0]), text)
+
+
+def with_names(text: str, names: Mapping[str, str]) -> str:
+    """``text`` with LoRAs called otherwise: ``names`` has the new by the old."""
+    lower = {old.lower(): new for old, new in names.items()}
+    for tag in reversed(lora_tags(text)):
+        if new := lower.get(tag.name.lower()):
+            whole = text[tag.start : tag.start + tag.length].replace(tag.name, new, 1)
+            text = text[: tag.start] + whole + text[tag.start + tag.length :]
+    return text
 
 
 def tag_text(name: str, weight: float, text_weight: float | None = None) -> str:

@@ -44,12 +44,18 @@ class DroppedRecipe(QObject):
         self.menu: QMenu | None = None
         self.offers_start = False
         """Whether a picture may be taken as the start picture."""
+        recipes.renamed.connect(self._renamed)
         recipes.ready.connect(self._ready)
 
     def drop(self, path: Path, at: QPoint) -> None:
         """Start reading; the menu opens at the global position ``at``."""
         self._path, self._at = path, at
         self._recipes.read(path)
+
+    @Slot(object, str, str)
+    def _renamed(self, path: Path, old: str, new: str) -> None:
+        if path == self._path:
+            self.said.emit(self.tr("{old} is called {new} here.").format(old=old, new=new))
 
     @Slot(object, object, object)
     def _ready(self, path: Path, result: Result | None, message: Message | None) -> None:

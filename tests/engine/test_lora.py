@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -21,6 +22,7 @@ from desktop_app.core.catalog import FilmFacts
 from desktop_app.core.errors import AppError
 from desktop_app.core.events import Notice
 from desktop_app.core.guidance_form import BATCHED
+from desktop_app.core.result import UsedFile
 from desktop_app.engine.denoise import denoise
 from desktop_app.engine.engine import Engine
 from desktop_app.engine.families.animate_diff import AnimateDiff
@@ -239,6 +241,17 @@ def test_reweighting_reads_nothing_again(with_loras, monkeypatch):
     drawn(with_loras, "<lora:ink:0.7>")
     drawn(with_loras, "a house")
     drawn(with_loras, "<lora:ink:0.2>")
+
+
+def test_a_recipe_tells_what_the_lora_was(with_loras, models):
+    path = models / "loras" / "ink.safetensors"
+    with_loras.digests.read(path, "lora")  # jobs do not wait for it
+    (picture,) = pictures(run(with_loras, request_for(prompt="<lora:INK:1>", steps=1, prompt_syntax=1)))
+    data = path.read_bytes()
+    digest = hashlib.sha256(data[8 + int.from_bytes(data[:8], "little") :]).hexdigest()
+    assert picture.result.run.files == (UsedFile("lora", "ink", digest, len(data)),)
+    (picture,) = pictures(run(with_loras, request_for(steps=1)))
+    assert picture.result.run.files == ()
 
 
 def test_text_encoder_and_denoiser_have_weights_of_their_own(with_loras):

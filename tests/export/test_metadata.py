@@ -19,10 +19,11 @@ from PIL import Image, PngImagePlugin
 from desktop_app.core.errors import AppError, RequestError
 from desktop_app.core.frames import Frames
 from desktop_app.core.request import GenerationRequest
-from desktop_app.core.result import Result
+from desktop_app.core.result import Result, UsedFile
 from desktop_app.export.metadata import parameters_text, read_recipe, recipe_text
 from desktop_app.export.pictures import FORMATS, save_as
 
+USED = (("lora", "ink", "a"), ("embedding", "neg", "c"), ("lora", "b", "b"))
 SUFFIXES = [kind.suffixes[0] for kind in FORMATS.values()]
 # The expression with which readers of infotext split its last line.
 PAIRS = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
@@ -126,6 +127,15 @@ def test_another_autoencoder_is_told_as_other_programs_tell_it(result) -> None:
     told = pairs_of(parameters_text(replace(result, request=replace(result.request, vae="vae-ft-mse"))))
     assert told["VAE"] == "vae-ft-mse"
     assert "VAE" not in pairs_of(parameters_text(result))
+
+
+def test_loras_and_embeddings_are_told_by_name_and_hash(result) -> None:
+    files = tuple(UsedFile(kind, name, letter * 64, 9) for kind, name, letter in USED)
+    used = replace(result, run=replace(result.run, files=files))
+    last = parameters_text(used).splitlines()[-1]
+    assert ', Lora hashes: "ink: aaaaaaaaaaaa, b: bbbbbbbbbbbb", TI hashes: "neg: cccccccccccc", Model: ' in last
+    assert "hashes" not in parameters_text(result)
+    assert Result.from_json(json.loads(recipe_text(used))) == used
 
 
 def test_a_model_given_as_a_path_leaves_no_folder_names_in_the_text(result: Result) -> None:

@@ -146,7 +146,7 @@ def build(root: Path, transport: ScriptedTransport) -> Stand:
         downloads=downloads,
         models=models,
         pictures=pictures,
-        recipes=RecipeReader(background),
+        recipes=RecipeReader(background, library, paths.digests),
         window_state=WindowState(paths.window, background),
         outlook=outlook,
         paths=paths,

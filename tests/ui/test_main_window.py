@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, QSize, Qt, QUrl
@@ -10,11 +11,16 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from desktop_app.checkpoints.digests import Digests
 from desktop_app.core import events as ev
 from desktop_app.core.messages import Message
+from desktop_app.core.request import GenerationRequest
+from desktop_app.core.result import Result, UsedFile
+from desktop_app.export.pictures import save_picture
 from desktop_app.studio.job_queue import JobQueue
 from desktop_app.ui.images import frames_of
-from tests.scripted import die, fail, frames
+from tests.checkpoints.headers import write_header
+from tests.scripted import RUN, die, fail, frames
 from tests.ui.conftest import FACTS, build, write_model
 
 
@@ -354,6 +360,27 @@ def test_a_dropped_picture_offers_its_recipe(qtbot, stand, generate):
     menu.hide()
     assert stand.draft.value("prompt") == "a red house"
     assert stand.draft.value("seed_locked")
+    assert kept.hasUrls()
+
+
+def test_a_dropped_recipe_finds_a_lora_that_was_renamed(qtbot, stand, tmp_path):
+    folder = tmp_path / "my models"
+    shapes = {f"lora_unet_x.lora_{side}.weight": (4, 4) for side in ("down", "up")}
+    path = write_header(folder / "ink two.safetensors", shapes)
+    stand.settings.set("model_folders", [str(folder)])
+    stand.library.refresh()
+    qtbot.waitUntil(lambda: not stand.library.scanning)
+    digest = Digests(stand.paths.digests).read(path, "lora")
+    request = GenerationRequest(model="postcard", prompt="a red house<lora:ink:0.5>", width=64, height=64, seed=1)
+    run = replace(RUN, files=(UsedFile("lora", "ink", digest, path.stat().st_size),))
+    result = Result(request=request, run=run, seconds=1, steps_done=4)
+    saved = save_picture(frames(64, 64), result, folder=tmp_path, template="x", format="png", quality=90, metadata=True)
+    kept = drop(stand, saved.path)
+    qtbot.waitUntil(lambda: stand.window.dropped.menu is not None)
+    assert stand.window.messages.text.text() == "ink is called ink two here."
+    stand.window.dropped.menu.actions()[2].trigger()
+    stand.window.dropped.menu.hide()
+    assert stand.draft.value("prompt") == "a red house<lora:ink two:0.5>"
     assert kept.hasUrls()
 
 
