@@ -42,7 +42,8 @@ _TEXT_WIDTHS = {768: "sd-1", 1024: "sd-2"}
 _JOINT_WIDTHS = {1536: "sd-3", 2432: "sd-3", 3072: "qwen-image"}
 """Width of transformers whose blocks all see text and picture together."""
 _TWO_STREAM_WIDTHS = {3072: "flux-1", 4096: "flux-2", 6144: "flux-2"}
-_LTX_WIDTHS = {2048: "ltx", 4096: "ltx"}
+_CROSS_WIDTHS_OF_FILMS = {1024: "cosmos", 2048: "ltx"}
+"""Width of the text that these transformers read; 4096 are LTX-Video of 13 thousand million and LTX-2 alike."""
 _Z_IMAGE_WIDTHS = {3840: "z-image"}
 
 _OWN_NAMES = (
@@ -54,6 +55,7 @@ _OWN_NAMES = (
     ("qwen-image", r"^transformer_blocks_\d+_(img|txt)_(mod_1|mlp)"),
     ("sd-3", r"^joint_blocks_\d+_"),
     ("wan-2", r"^blocks_\d+_(cross_attn|self_attn)_[qkvo]$|^blocks_\d+_attn[12]_to_"),
+    ("ltx-2", r"^transformer_blocks_\d+_(audio_attn|audio_to_video_attn|video_to_audio_attn)"),
     ("sdxl", r"^(lora_te2_|text_encoder_2_)"),
     ("flux-1", r"^double_blocks_\d+_processor_"),
 )
@@ -63,7 +65,7 @@ _WIDE_NAMES = (
     (_TWO_STREAM_WIDTHS, r"^(double_blocks_\d+_img_attn_qkv|single_blocks_\d+_linear1)$"),
     (_TWO_STREAM_WIDTHS, r"^single_transformer_blocks_\d+_(attn_to_[qkv]|proj_mlp)$"),
     (_JOINT_WIDTHS, r"^transformer_blocks_\d+_attn_(add_[qkv]_proj|to_[qkv])$"),
-    (_LTX_WIDTHS, r"^transformer_blocks_\d+_attn1_to_[qkv]$"),
+    (_CROSS_WIDTHS_OF_FILMS, r"^transformer_blocks_\d+_attn2_to_[kv]$"),
     (_Z_IMAGE_WIDTHS, r"^(layers|noise_refiner|context_refiner)_\d+_attention_(qkv|to_[qkv])$"),
     (_CROSS_WIDTHS, r"^(down|up|mid|input|output|middle)_block.*attn2_(processor_)?to_[kv]$"),
     (_TEXT_WIDTHS, r"^(lora_te_|text_encoder_)text_model.*self_attn_q_proj$"),

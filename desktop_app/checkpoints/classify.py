@@ -13,7 +13,10 @@ from desktop_app.checkpoints.kinds import find_addition, find_part
 from desktop_app.checkpoints.number_formats import count_parameters, main_dtype, quantisation
 from desktop_app.checkpoints.parts import find_parts, missing_parts
 
-FLOW = {"sd-3", "flux-1", "flux-2", "qwen-image", "z-image", "wan-2", "ltx", "hunyuan-video"}
+FLOW = {
+    "sd-3", "flux-1", "flux-2", "qwen-image", "z-image", "wan-2", "ltx", "ltx-2", "hunyuan-video", "hunyuan-video-1.5",
+    "aura-flow", "lumina-2", "mochi", "chroma", "hidream", "omnigen", "kandinsky-5",
+}  # fmt: skip
 """Architectures whose models all predict flow."""
 
 _ADAPTERS = ("lora", "lycoris")

@@ -1,4 +1,4 @@
-"""U-Nets and diffusion transformers, told apart by names and shapes that no other architecture has.
+"""Whether a file holds what denoises, a U-Net or a transformer: of which architecture, by names and shapes of its own.
 
 Original and diffusers names stand side by side. Sources: the published state dicts and diffusers' model classes.
 """
@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from desktop_app.checkpoints.contents import Contents, Pattern
 from desktop_app.checkpoints.identity import UNKNOWN
+from desktop_app.checkpoints.transformer_names import TRANSFORMERS
 
-PREFIXES = ("model.diffusion_model.", "diffusion_model.", "unet.", "transformer.", "model.", "module.", "")
+PREFIXES = ("model.diffusion_model.", "diffusion_model.", "unet.", "transformer.", "model.", "module.", "net.", "")
 """What programs put before a denoiser's own names."""
 
 _TO_K = "transformer_blocks.0.attn2.to_k.weight"
+_CASCADE: Pattern = {"embedding.1.weight": (), "down_blocks.0.0.depthwise.weight": (), "clf.1.weight": ()}
 _UNETS: tuple[tuple[str, Pattern], ...] = (
     # layers over time come first: around them stands a whole Stable Diffusion U-Net
     ("svd", {"input_blocks.1.1.time_stack.0.attn2.to_k.weight": (320, 1024)}),
@@ -35,82 +37,27 @@ _UNETS: tuple[tuple[str, Pattern], ...] = (
         "sdxl-refiner",
         {f"down_blocks.1.attentions.0.{_TO_K}": (768, 1280), "add_embedding.linear_1.weight": (None, 2560)},
     ),
+    # of others than Stable Diffusion
+    (
+        "kolors",
+        {
+            f"down_blocks.1.attentions.0.{_TO_K}": (640, 2048),
+            "add_embedding.linear_1.weight": (None, 5632),
+            "encoder_hid_proj.weight": (2048, 4096),
+        },
+    ),
+    ("kandinsky-2", {"encoder_hid_proj.image_embeds.weight": (None, 1280), "add_embedding.image_proj.weight": ()}),
+    ("kandinsky-2", {"prd_embedding": (), "clip_mean": (1, 1280), "proj_to_clip_embeddings.weight": (1280, 2048)}),
+    ("kandinsky-3", {"add_time_condition.attention.to_q.weight": (), "encoder_hid_proj.projection_linear.weight": ()}),
+    ("stable-cascade-b", {"effnet_mapper.0.weight": (), "pixels_mapper.0.weight": (), **_CASCADE}),
+    ("stable-cascade-c", {"clip_txt_mapper.weight": (), "clip_img_mapper.weight": (), **_CASCADE}),
+    ("wuerstchen", {"cond_mapper.0.weight": (), "projection.weight": (), "blocks.0.depthwise.weight": ()}),
+    ("wuerstchen", {"effnet_mappers.1.weight": (), "clip_mapper.weight": (), "down_blocks.0.0.depthwise.weight": ()}),
     (UNKNOWN, {"input_blocks.0.0.weight": (), "time_embed.0.weight": (), "out.2.weight": ()}),
     (UNKNOWN, {"conv_in.weight": (), "time_embedding.linear_1.weight": (), "conv_out.weight": ()}),
 )
 
-_TRANSFORMERS: tuple[tuple[str, Pattern], ...] = (
-    ("sd-3", {"joint_blocks.0.context_block.attn.qkv.weight": (), "context_embedder.weight": ()}),
-    ("sd-3", {"transformer_blocks.0.attn.add_k_proj.weight": (), "pos_embed.proj.weight": (None, 16, None, None)}),
-    (UNKNOWN, {"byt5_in.fc1.weight": ()}),  # HunyuanVideo 1.5, which has another autoencoder and text encoder
-    (UNKNOWN, {"context_embedder_2.linear_1.weight": ()}),
-    (
-        "hunyuan-video",
-        {"txt_in.individual_token_refiner.blocks.0.adaLN_modulation.1.weight": (), "vector_in.in_layer.weight": ()},
-    ),
-    (
-        "hunyuan-video",
-        {
-            "context_embedder.token_refiner.refiner_blocks.0.norm_out.linear.weight": (),
-            "single_transformer_blocks.0.proj_mlp.weight": (),
-        },
-    ),
-    (UNKNOWN, {"distilled_guidance_layer.in_proj.weight": ()}),  # Chroma
-    ("flux-2", {"single_stream_modulation.lin.weight": (), "double_stream_modulation_img.lin.weight": ()}),
-    ("flux-2", {"single_stream_modulation.linear.weight": (), "double_stream_modulation_img.linear.weight": ()}),
-    (
-        "flux-1",
-        {
-            "double_blocks.0.img_attn.qkv.weight": (),
-            "double_blocks.0.img_attn.norm.key_norm.scale": (),
-            "vector_in.in_layer.weight": (),
-            "txt_in.weight": (),
-        },
-    ),
-    (
-        "flux-1",
-        {
-            "single_transformer_blocks.0.proj_mlp.weight": (),
-            "time_text_embed.text_embedder.linear_1.weight": (),
-            "x_embedder.weight": (),
-            "context_embedder.weight": (),
-        },
-    ),
-    (UNKNOWN, {"double_blocks.0.img_attn.qkv.weight": (), "single_blocks.0.linear1.weight": ()}),  # Chroma and others
-    ("qwen-image", {"txt_norm.weight": (3584,), "transformer_blocks.0.img_mod.1.weight": ()}),
-    (
-        "z-image",
-        {
-            "cap_embedder.0.weight": (2560,),
-            "layers.0.adaLN_modulation.0.weight": (),
-            "noise_refiner.0.attention_norm1.weight": (),
-        },
-    ),
-    ("wan-2", {"head.modulation": (), "blocks.0.cross_attn.k.weight": (), "text_embedding.0.weight": ()}),
-    (
-        "wan-2",
-        {
-            "condition_embedder.time_proj.weight": (),
-            "condition_embedder.text_embedder.linear_1.weight": (),
-            "blocks.0.attn2.to_k.weight": (),
-            "patch_embedding.weight": (),
-        },
-    ),
-    (UNKNOWN, {"audio_patchify_proj.weight": ()}),  # LTX-2, which makes sound as well
-    (UNKNOWN, {"audio_proj_in.weight": (), "proj_in.weight": ()}),
-    ("ltx", {"patchify_proj.weight": (), "transformer_blocks.0.scale_shift_table": ()}),
-    (
-        "ltx",
-        {
-            "proj_in.weight": (),
-            "transformer_blocks.0.scale_shift_table": (),
-            "time_embed.emb.timestep_embedder.linear_1.weight": (),
-            "caption_projection.linear_1.weight": (),
-        },
-    ),
-)
-
-SIGNATURES = (*_UNETS, *_TRANSFORMERS)
+SIGNATURES = (*_UNETS, *TRANSFORMERS)
 """(architecture, what must be there). The first that fits wins."""
 
 _FIRST_LAYERS = ("input_blocks.0.0.weight", "conv_in.weight")

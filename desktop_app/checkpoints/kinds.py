@@ -100,6 +100,21 @@ IP_ADAPTERS: tuple[tuple[str, Pattern], ...] = (
     (UNKNOWN, {"ip_adapter.1.to_k_ip.weight": ()}),
 )
 
+T2I_ADAPTERS: tuple[tuple[str, Pattern], ...] = (
+    # pixels come in squares of 8 × 8 for Stable Diffusion 1, of 16 × 16 for XL, in one colour or three
+    ("sd-1", {"adapter.conv_in.weight": (320, 64, 3, 3), "adapter.body.0.resnets.0.block1.weight": ()}),
+    ("sd-1", {"adapter.conv_in.weight": (320, 192, 3, 3), "adapter.body.0.resnets.0.block1.weight": ()}),
+    ("sdxl", {"adapter.conv_in.weight": (320, 256, 3, 3), "adapter.body.0.resnets.0.block1.weight": ()}),
+    ("sdxl", {"adapter.conv_in.weight": (320, 768, 3, 3), "adapter.body.0.resnets.0.block1.weight": ()}),
+    ("sd-1", {"conv_in.weight": (320, 64, 3, 3), "body.0.block1.weight": (320, 320, 3, 3)}),
+    ("sd-1", {"conv_in.weight": (320, 192, 3, 3), "body.0.block1.weight": (320, 320, 3, 3)}),
+    ("sdxl", {"conv_in.weight": (320, 256, 3, 3), "body.0.block1.weight": (320, 320, 3, 3)}),
+    ("sdxl", {"conv_in.weight": (320, 768, 3, 3), "body.0.block1.weight": (320, 320, 3, 3)}),
+    # the light ones
+    ("sd-1", {"adapter.body.0.in_conv.weight": (None, 192, 1, 1), "adapter.body.0.resnets.0.block1.weight": ()}),
+    ("sd-1", {"body.0.in_conv.weight": (None, 192, 1, 1), "body.0.body.0.block1.weight": ()}),
+)
+
 TINY_VAES: tuple[tuple[str, Pattern], ...] = (
     # the decoder takes latents: four channels are Stable Diffusion 1, 2 or XL, sixteen are SD 3, FLUX.1 or others
     (UNKNOWN, {"decoder.layers.1.weight": (64, None, 3, 3), "encoder.layers.0.weight": (64, 3, 3, 3)}),
@@ -146,6 +161,7 @@ def find_addition(contents: Contents) -> tuple[str, str] | None:
     """(kind, architecture) of what is added to a denoiser and looks like a part of one."""
     for kind, table, prefixes in (
         ("ip-adapter", IP_ADAPTERS, ("",)),
+        ("t2i-adapter", T2I_ADAPTERS, ("",)),
         ("controlnet", CONTROLNETS, ("control_model.", "")),
     ):
         if (architecture := find_in(contents, table, prefixes)) is not None:

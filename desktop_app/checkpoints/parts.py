@@ -27,6 +27,27 @@ PARTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "hunyuan-video": {"vae": _VAE, "text-encoder": ("text_encoders.llama.",), "text-encoder-2": _CLIP_L},
     "svd": {"vae": _VAE, "image-encoder": _EMBEDDER_0},
     "modelscope": {"vae": _VAE, "text-encoder": ("cond_stage_model.",)},
+    "hunyuan-video-1.5": {"vae": _VAE, "text-encoder": _ANY_TEXT},
+    "hunyuan-dit": {
+        "vae": _VAE,
+        "text-encoder": ("text_encoders.hydit_clip.",),
+        "text-encoder-2": ("text_encoders.mt5xl.",),
+    },
+    "hidream": {
+        "vae": _VAE,
+        "text-encoder": _CLIP_L,
+        "text-encoder-2": ("text_encoders.clip_g.",),
+        "text-encoder-3": _T5,
+    },
+    "kandinsky-5": {"vae": _VAE, "text-encoder": ("text_encoders.qwen",), "text-encoder-2": _CLIP_L},
+    "omnigen": {"vae": _VAE},
+    **{
+        architecture: {"vae": _VAE, "text-encoder": _ANY_TEXT}
+        for architecture in (
+            *("ltx-2", "cogvideox", "mochi", "cosmos", "sana", "pixart", "aura-flow", "lumina-2", "chroma"),
+            *("kolors", "kandinsky-3"),
+        )
+    },
 }
 """Architecture: part: beginnings of its names in a single file."""
 

@@ -116,9 +116,15 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "Cannot be used alone: it lacks {parts}.",
         "Put them beside it, called as the file with .vae, .text_encoder or .text_encoder_2 before its ending.",
     ),
-    "library.no-family": (
-        "Safelight cannot run {architecture} from this file.",
-        "Take its folder in diffusers layout.",
+    "library.no-family": ("Safelight cannot run {architecture}.", "Choose another model."),
+    "library.other-architecture": ("A model of an architecture that Safelight does not know.", "Choose another model."),
+    "library.other-folder": (
+        "Safelight does not run this folder ({architecture}): it draws from more than words, or is incomplete.",
+        "Choose another model.",
+    ),
+    "library.folder": (
+        "Safelight runs {architecture} from a folder in diffusers layout, not from a single file.",
+        "Download such a folder, for example {folder}.",
     ),
     "library.no-folder": ("There is no folder “{path}”.", "Name a folder with models."),
     "library.yaml": (

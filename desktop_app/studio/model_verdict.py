@@ -6,8 +6,9 @@ from desktop_app.checkpoints.embeddings import KIND as EMBEDDING
 from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, PARTS, UNKNOWN, Identity
 from desktop_app.checkpoints.loras import KINDS as LORAS
 from desktop_app.checkpoints.loras import lora_name
+from desktop_app.checkpoints.published import FOLDERS
 from desktop_app.checkpoints.single_file import PARTS as SINGLE_FILES
-from desktop_app.checkpoints.single_file import unfit
+from desktop_app.checkpoints.single_file import RUN, unfit
 from desktop_app.core.machine import Machine
 from desktop_app.core.memory_plan import MEASURES
 from desktop_app.core.messages import Message
@@ -42,13 +43,29 @@ def verdict(
         return True, Message("library.lora", {"name": lora_name(identity.path)})
     if identity.kind == EMBEDDING:
         return True, Message("library.embedding", {"name": identity.path.stem})
-    if identity.kind != "checkpoint":
+    folder = identity.path.is_dir()
+    if identity.kind not in RUN or (folder and identity.kind != "checkpoint"):
         return False, Message("library.part", {"kind": KINDS[identity.kind]})
-    if identity.missing and identity.architecture in SINGLE_FILES:
-        return False, Message("library.missing", {"parts": ", ".join(PARTS[part] for part in identity.missing)})
-    if identity.architecture in SINGLE_FILES and (reason := unfit(identity)):
-        return False, Message("model.unfit", {"file": identity.path.name, "reason": reason})
-    return False, Message("library.no-family", {"architecture": ARCHITECTURES[identity.architecture]})
+    return False, _of_folder(identity) if folder else _of_file(identity)
+
+
+def _of_folder(identity: Identity) -> Message:
+    """Why a whole folder is not offered as a model."""
+    return Message("library.other-folder", {"architecture": ARCHITECTURES[identity.architecture]})
+
+
+def _of_file(identity: Identity) -> Message:
+    """Why a checkpoint, or what denoises in one, is not offered as a model."""
+    architecture = ARCHITECTURES[identity.architecture]
+    if identity.architecture == UNKNOWN:
+        return Message("library.other-architecture", {})
+    if identity.architecture in FOLDERS:
+        return Message("library.folder", {"architecture": architecture, "folder": FOLDERS[identity.architecture]})
+    if identity.architecture not in SINGLE_FILES:
+        return Message("library.no-family", {"architecture": architecture})
+    if reason := unfit(identity):
+        return Message("model.unfit", {"file": identity.path.name, "reason": reason})
+    return Message("library.missing", {"parts": ", ".join(PARTS[part] for part in identity.missing)})
 
 
 def _fits(chosen: Chosen | None, machine: Machine | None) -> tuple[bool, Message]:

@@ -14,6 +14,7 @@ import desktop_app.engine.offline  # noqa: F401  (before torch and diffusers: no
 import diffusers  # isort: skip
 import transformers  # isort: skip
 import torch  # isort: skip
+from diffusers.pipelines.deprecated.wuerstchen import WuerstchenDiffNeXt, WuerstchenPrior  # isort: skip
 
 _SD_UNET = {"sample_size": 64, "block_out_channels": (320, 640, 1280, 1280)}
 _XL_UNET: dict[str, Any] = {
@@ -57,6 +58,11 @@ _SD3: dict[str, Any] = {
     "joint_attention_dim": 4096, "caption_projection_dim": 1536, "pooled_projection_dim": 2048,
     "pos_embed_max_size": 192, "out_channels": 16,
 }  # fmt: skip
+_CASCADE: dict[str, Any] = {
+    "block_out_channels": (64, 64), "num_attention_heads": (1, 1), "down_num_layers_per_block": (1, 1),
+    "up_num_layers_per_block": (1, 1), "clip_text_pooled_in_channels": 1280,
+}  # fmt: skip
+"""Narrower and with fewer layers than the published ones; what goes in and comes out is theirs."""
 
 
 def _clip(width: int, layers: int, heads: int, *, project: bool = False) -> Any:
@@ -86,7 +92,106 @@ MODELS: dict[str, Callable[[], Any]] = {
     "hunyuan-video": lambda: diffusers.HunyuanVideoTransformer3DModel(),
     "svd unet": lambda: diffusers.UNetSpatioTemporalConditionModel(num_attention_heads=(5, 10, 20, 20)),
     "modelscope unet": lambda: diffusers.UNet3DConditionModel(attention_head_dim=64),
-    "pixart": lambda: diffusers.PixArtTransformer2DModel(num_layers=1, cross_attention_dim=1152),
+    "pixart": lambda: diffusers.PixArtTransformer2DModel(
+        num_layers=1, cross_attention_dim=1152, caption_channels=4096, sample_size=128
+    ),
+    "pixart sigma": lambda: diffusers.PixArtTransformer2DModel(
+        num_layers=1, cross_attention_dim=1152, caption_channels=4096, use_additional_conditions=False
+    ),
+    "allegro": lambda: diffusers.AllegroTransformer3DModel(num_layers=1),
+    "cogvideox": lambda: diffusers.CogVideoXTransformer3DModel(num_layers=1),
+    "cogvideox 1.5": lambda: diffusers.CogVideoXTransformer3DModel(
+        num_layers=1, num_attention_heads=48, patch_size_t=2, use_rotary_positional_embeddings=True, patch_bias=False
+    ),
+    "consisid": lambda: diffusers.ConsisIDTransformer3DModel(num_layers=1, is_train_face=True),
+    "cogview 4": lambda: diffusers.CogView4Transformer2DModel(num_layers=1),
+    "sana": lambda: diffusers.SanaTransformer2DModel(num_layers=1),
+    "sana video": lambda: diffusers.SanaVideoTransformer3DModel(num_layers=1),
+    "aura-flow": lambda: diffusers.AuraFlowTransformer2DModel(num_mmdit_layers=1, num_single_dit_layers=1),
+    "lumina-2": lambda: diffusers.Lumina2Transformer2DModel(num_layers=1, cap_feat_dim=2304),
+    "mochi": lambda: diffusers.MochiTransformer3DModel(num_layers=2),
+    "cosmos 1": lambda: diffusers.CosmosTransformer3DModel(num_layers=1),
+    "cosmos 2": lambda: diffusers.CosmosTransformer3DModel(
+        num_layers=1, num_attention_heads=16, extra_pos_embed_type=None
+    ),
+    "hidream": lambda: diffusers.HiDreamImageTransformer2DModel(
+        patch_size=2,
+        in_channels=16,
+        out_channels=16,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=128,
+        num_attention_heads=20,
+        caption_channels=(4096, 4096),
+        text_emb_dim=2048,
+        num_routed_experts=4,
+        num_activated_experts=2,
+        axes_dims_rope=(64, 32, 32),
+        max_resolution=(128, 128),
+        llama_layers=(0,),
+    ),
+    "omnigen": lambda: diffusers.OmniGenTransformer2DModel(
+        num_layers=1, rope_scaling={"short_factor": [1.0] * 48, "long_factor": [1.0] * 48}
+    ),
+    "hunyuan-dit": lambda: diffusers.HunyuanDiT2DModel(
+        num_attention_heads=16,
+        attention_head_dim=88,
+        in_channels=4,
+        patch_size=2,
+        num_layers=2,
+        sample_size=128,
+        hidden_size=1408,
+        mlp_ratio=4.3637,
+        activation_fn="gelu-approximate",
+    ),
+    "kolors unet": lambda: diffusers.UNet2DConditionModel(
+        **{**_XL_BASE, "projection_class_embeddings_input_dim": 5632},
+        encoder_hid_dim=4096,
+        encoder_hid_dim_type="text_proj",
+    ),
+    "kandinsky 2.2 unet": lambda: diffusers.UNet2DConditionModel(
+        out_channels=8,
+        addition_embed_type="image",
+        encoder_hid_dim=1280,
+        encoder_hid_dim_type="image_proj",
+        cross_attention_dim=768,
+        block_out_channels=(384, 768, 1152, 1536),
+        layers_per_block=3,
+        attention_head_dim=64,
+        down_block_types=("ResnetDownsampleBlock2D", *("SimpleCrossAttnDownBlock2D",) * 3),
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+        resnet_time_scale_shift="scale_shift",
+        up_block_types=(*("SimpleCrossAttnUpBlock2D",) * 3, "ResnetUpsampleBlock2D"),
+    ),
+    "kandinsky 2.2 prior": lambda: diffusers.PriorTransformer(num_layers=1, embedding_dim=1280),
+    "kandinsky-3 unet": lambda: diffusers.Kandinsky3UNet(),
+    "kandinsky-5": lambda: diffusers.Kandinsky5Transformer3DModel(num_text_blocks=1, num_visual_blocks=1),
+    "stable cascade b": lambda: diffusers.StableCascadeUNet(
+        **_CASCADE,
+        in_channels=4,
+        out_channels=4,
+        patch_size=2,
+        conditioning_dim=1280,
+        effnet_in_channels=16,
+        pixel_mapper_in_channels=3,
+    ),
+    "stable cascade c": lambda: diffusers.StableCascadeUNet(
+        **_CASCADE,
+        in_channels=16,
+        out_channels=16,
+        patch_size=1,
+        conditioning_dim=2048,
+        clip_text_in_channels=1280,
+        clip_image_in_channels=768,
+        switch_level=(False,),
+    ),
+    "würstchen prior": lambda: WuerstchenPrior(depth=1),
+    "würstchen decoder": lambda: WuerstchenDiffNeXt(blocks=(1, 1, 1, 1)),
+    "t2i-adapter": lambda: diffusers.T2IAdapter(),
+    "t2i-adapter for sdxl": lambda: diffusers.T2IAdapter(downscale_factor=16, adapter_type="full_adapter_xl"),
+    "light t2i-adapter": lambda: diffusers.T2IAdapter(
+        channels=[320, 640, 1280], num_res_blocks=4, adapter_type="light_adapter"
+    ),
     "kl vae": lambda: diffusers.AutoencoderKL(**_KL_VAE),
     "flux vae": lambda: diffusers.AutoencoderKL(**_FLUX_VAE),
     "flux-2 vae": lambda: diffusers.AutoencoderKLFlux2(),

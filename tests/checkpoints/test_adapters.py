@@ -76,6 +76,8 @@ TRANSFORMERS = {
     "z-image": ("z-image", (".attention.to_",)),
     "wan-2": ("wan-2", ("attn1.to_", "attn2.to_", "ffn.net")),
     "ltx": ("ltx", ("attn1.to_", "attn2.to_")),
+    "ltx-2": ("ltx-2", ("attn1.to_", "attn2.to_")),
+    "cosmos": ("cosmos 2", ("attn1.to_", "attn2.to_")),
     "hunyuan-video": ("hunyuan-video", (".attn.to_", ".attn.add_")),
 }
 
@@ -124,6 +126,23 @@ def test_lora_of_text_encoders_alone(tmp_path: Path) -> None:
     assert _identify(diffusers_style(layers, "text_encoder."), tmp_path) == ("lora", "sd-1")
     assert _identify(kohya(layers, "lora_te1_"), tmp_path) == ("lora", UNKNOWN)
     assert _identify(kohya(layers, "lora_te2_"), tmp_path) == ("lora", "sdxl")
+
+
+def test_what_could_be_one_of_two_is_unknown(tmp_path: Path) -> None:
+    films_alone = _layers(shapes_of("ltx-2"), "0.attn1.to_", "0.attn2.to_")
+    assert _identify(kohya({name: films_alone[name] for name in films_alone if "audio" not in name}), tmp_path) == (
+        "lora",
+        UNKNOWN,
+    )
+    assert _identify(kohya(_layers(shapes_of("pixart"), *ATTENTION)), tmp_path) == ("lora", UNKNOWN)
+
+
+def test_a_dora_is_a_lora_with_a_scale_for_every_layer(tmp_path: Path) -> None:
+    layers = _layers(shapes_of("sdxl unet"), *ATTENTION)
+    of_kohya = {f"lora_unet_{layer.replace('.', '_')}.dora_scale": (out, 1) for layer, (out, _) in layers.items()}
+    of_peft = {f"base_model.model.{layer}.lora_magnitude_vector": (out,) for layer, (out, _) in layers.items()}
+    assert _identify({**kohya(layers), **of_kohya}, tmp_path) == ("lora", "sdxl")
+    assert _identify({**peft(layers), **of_peft}, tmp_path) == ("lora", "sdxl")
 
 
 def test_motion_lora(tmp_path: Path) -> None:

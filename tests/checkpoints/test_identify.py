@@ -25,11 +25,39 @@ KNOWN = {
     "z-image": ("denoiser", "z-image", None),
     "wan-2": ("denoiser", "wan-2", 1_418_996_800),
     "ltx": ("denoiser", "ltx", None),
-    "ltx-2": ("denoiser", UNKNOWN, None),
+    "ltx-2": ("denoiser", "ltx-2", None),
     "hunyuan-video": ("denoiser", "hunyuan-video", None),
     "svd unet": ("denoiser", "svd", None),
     "modelscope unet": ("denoiser", "modelscope", None),
-    "pixart": (UNKNOWN, UNKNOWN, None),
+    "pixart": ("denoiser", "pixart", None),
+    "pixart sigma": ("denoiser", "pixart", None),
+    "allegro": (UNKNOWN, UNKNOWN, None),
+    "cogvideox": ("denoiser", "cogvideox", None),
+    "cogvideox 1.5": ("denoiser", "cogvideox", None),
+    "consisid": ("denoiser", UNKNOWN, None),
+    "cogview 4": (UNKNOWN, UNKNOWN, None),
+    "sana": ("denoiser", "sana", None),
+    "sana video": (UNKNOWN, UNKNOWN, None),
+    "aura-flow": ("denoiser", "aura-flow", None),
+    "lumina-2": ("denoiser", "lumina-2", None),
+    "mochi": ("denoiser", "mochi", None),
+    "cosmos 1": ("denoiser", "cosmos", None),
+    "cosmos 2": ("denoiser", "cosmos", None),
+    "hidream": ("denoiser", "hidream", None),
+    "omnigen": ("denoiser", "omnigen", None),
+    "hunyuan-dit": ("denoiser", "hunyuan-dit", None),
+    "kolors unet": ("denoiser", "kolors", 2_579_458_820),
+    "kandinsky 2.2 unet": ("denoiser", "kandinsky-2", 1_253_057_288),
+    "kandinsky 2.2 prior": ("denoiser", "kandinsky-2", None),
+    "kandinsky-3 unet": ("denoiser", "kandinsky-3", None),
+    "kandinsky-5": ("denoiser", "kandinsky-5", None),
+    "stable cascade b": ("denoiser", "stable-cascade-b", None),
+    "stable cascade c": ("denoiser", "stable-cascade-c", None),
+    "würstchen prior": ("denoiser", "wuerstchen", None),
+    "würstchen decoder": ("denoiser", "wuerstchen", None),
+    "t2i-adapter": ("t2i-adapter", "sd-1", None),
+    "t2i-adapter for sdxl": ("t2i-adapter", "sdxl", None),
+    "light t2i-adapter": ("t2i-adapter", "sd-1", None),
     "kl vae": ("vae", UNKNOWN, 83_653_863),
     "flux vae": ("vae", UNKNOWN, 83_819_683),
     "flux-2 vae": ("vae", "flux-2", None),
@@ -56,8 +84,8 @@ KNOWN = {
     "wan-2 from a picture": ("denoiser", "wan-2", None),
     "wan-2.2 small": ("denoiser", "wan-2", None),
     "wan-2 vace": ("denoiser", "wan-2", None),
-    "chroma": ("denoiser", UNKNOWN, None),
-    "hunyuan-video 1.5": ("denoiser", UNKNOWN, None),
+    "chroma": ("denoiser", "chroma", None),
+    "hunyuan-video 1.5": ("denoiser", "hunyuan-video-1.5", None),
     "ltx-2 vae": ("vae", UNKNOWN, None),
     "flux controlnet": ("controlnet", "flux-1", None),
     "motion adapter": ("motion-module", "sd-1", None),
@@ -119,6 +147,16 @@ def test_a_diffusers_folder_is_known_with_its_parts(tmp_path: Path) -> None:
     assert (identity.kind, identity.architecture, identity.prediction) == ("checkpoint", "sd-2", "v_prediction")
     assert (identity.parts, identity.missing) == (("denoiser", "vae", "text-encoder"), ())
     assert identity.parameters == 865_910_724 + 83_653_863 + 340_387_840
+
+
+def test_what_denoises_may_have_another_name_in_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "model_index.json").write_text('{"_class_name": "StableCascadeDecoderPipeline"}')
+    for part, model in (("decoder", "stable cascade b"), ("vqgan", "kl vae")):
+        (tmp_path / part).mkdir()
+        write_header(tmp_path / part / "model.safetensors", shapes_of(model))
+    identity = identify(tmp_path)
+    assert not identity.problem
+    assert (identity.architecture, identity.parts) == ("stable-cascade-b", ("denoiser", "vae"))
 
 
 def test_one_part_of_a_diffusers_folder_is_known(tmp_path: Path) -> None:

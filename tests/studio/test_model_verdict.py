@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from desktop_app.checkpoints.identity import Identity
+from desktop_app.checkpoints.identity import ARCHITECTURES, Identity
+from desktop_app.checkpoints.published import FOLDERS
+from desktop_app.checkpoints.single_file import PARTS as SINGLE_FILES
 from desktop_app.core.machine import Machine
 from desktop_app.core.memory_plan import NO_WISHES
 from desktop_app.core.messages import Message
@@ -24,11 +26,15 @@ CHECKPOINT: dict[str, Any] = {"kind": "checkpoint"}
     ("facts", "usable", "runs", "id"),
     [
         (CHECKPOINT, True, True, "library.runs-unknown"),
-        ({**CHECKPOINT, "architecture": "flux-2"}, False, False, "library.no-family"),
+        ({**CHECKPOINT, "architecture": "flux-2"}, False, False, "library.folder"),
+        ({"kind": "denoiser", "architecture": "sana"}, False, False, "library.folder"),
+        ({"kind": "denoiser", "architecture": "stable-cascade-c"}, False, False, "library.no-family"),
+        ({"kind": "denoiser"}, False, False, "library.other-architecture"),
+        ({"kind": "denoiser", "architecture": "sd-1", "missing": ("vae",)}, False, False, "library.missing"),
         ({"kind": "lora"}, False, True, "library.lora"),
         ({"kind": "vae"}, False, False, "library.part"),
         ({"kind": "checkpoint", "architecture": "sd-1", "missing": ("vae",)}, False, False, "library.missing"),
-        ({"kind": "checkpoint", "architecture": "flux-1", "missing": ("vae",)}, False, False, "library.no-family"),
+        ({"kind": "checkpoint", "architecture": "flux-1", "missing": ("vae",)}, False, False, "library.folder"),
         ({"kind": "checkpoint", "architecture": "sd-1", "variant": "inpainting"}, False, False, "model.unfit"),
         ({}, False, False, "library.unknown"),
         ({"format": "GGUF"}, False, False, "library.unknown"),
@@ -50,6 +56,21 @@ def test_a_pickled_embedding_that_somebody_trusts() -> None:
     runs, message = verdict(pickled, False, None, None, trusted=True)
     assert (runs, message.id, message.values["name"]) == (True, "library.embedding", "easy")
     assert verdict(replace(pickled, kind="lora"), False, None, None, trusted=True)[1].id == "library.pickle"
+
+
+def test_a_folder_that_is_no_model_here_is_not_told_to_be_downloaded_as_a_folder(tmp_path: Path) -> None:
+    whole = Identity(tmp_path, kind="checkpoint", architecture="wan-2")
+    assert verdict(whole, False, None, None)[1].id == "library.other-folder"
+    part = Identity(tmp_path, kind="denoiser", architecture="wan-2")
+    assert verdict(part, False, None, None)[1].id == "library.part"
+
+
+def test_for_every_architecture_it_is_said_where_it_runs() -> None:
+    for architecture in ARCHITECTURES:
+        message = verdict(Identity(Path("x"), kind="denoiser", architecture=architecture), False, None, None)[1]
+        assert (message.id == "library.folder") == (architecture in FOLDERS)
+    assert ARCHITECTURES.keys() > FOLDERS.keys()
+    assert not FOLDERS.keys() & SINGLE_FILES.keys()
 
 
 @pytest.mark.parametrize(
