@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from desktop_app.checkpoints.bridged import parts_with_weights, with_pipeline
 from desktop_app.checkpoints.footprint import read_footprint
+from desktop_app.checkpoints.lone_parts import (
+    NO_PARTS,
+    OWN_MOTION,
+    Parts,
+    fitting_autoencoders,
+    fitting_motion_adapters,
+    fitting_tiny,
+    read_config,
+)
 from desktop_app.checkpoints.part_config import impossible_layers
 from desktop_app.checkpoints.pipelines import read_call
 from desktop_app.checkpoints.safetensors_header import read_header
@@ -22,80 +31,43 @@ from desktop_app.core.catalog import (
     FIRST_SIZES,
     OTHER,
     SCHEDULERS,
-    TINY_AUTOENCODERS,
     Family,
     FilmFacts,
     ModelFacts,
     PreviewFactors,
 )
-from desktop_app.core.errors import AppError, RequestError
+from desktop_app.core.errors import AppError
 from desktop_app.core.request import MAX_CLIP_SKIP
 
 FACTS_FILE = "safelight.json"
 FACTS_VERSION = 1
 MODEL_INDEX = "model_index.json"
 _ENLARGER = "enlarger"
-MOTION_ADAPTER, AUTOENCODER, TINY_AUTOENCODER = "MotionAdapter", "AutoencoderKL", "AutoencoderTiny"
-"""Classes of parts that come in folders of their own."""
-OWN_MOTION = "motion_adapter"
-"""Folder of a model's own motion adapter, inside the model's folder."""
 _MAX_ENLARGE = 8
 
 
-def find_parts(folders: Iterable[Path], kind: str) -> dict[str, Path]:
-    """Diffusers folders of one ``kind``, such as "MotionAdapter", directly inside ``folders``, by name.
-
-    The first of a name wins.
-    """
-    found: dict[str, Path] = {}
-    for folder in folders:
-        for config in sorted(folder.glob("*/config.json")):
-            if _config(config).get("_class_name") == kind:
-                found.setdefault(config.parent.name, config.parent)
-    return found
-
-
-def motion_model_folder(facts: ModelFacts, name: str, folders: Iterable[Path]) -> Path:
-    """The folder of the motion adapter that ``facts.motion_models`` calls ``name``. Raises ``AppError``."""
-    folder = find_parts(folders, MOTION_ADAPTER).get(name) if name else Path(facts.folder, OWN_MOTION)
-    if folder is None:
-        raise RequestError("motion-model.unknown", value=name, known=", ".join(filter(None, facts.motion_models)))
-    return folder
-
-
-def autoencoder_folder(facts: ModelFacts, name: str, folders: Iterable[Path]) -> Path:
-    """The folder of the autoencoder that ``facts.autoencoders`` calls ``name``. Raises ``AppError``."""
-    found = find_parts(folders, AUTOENCODER) | find_parts(folders, TINY_AUTOENCODER)
-    folder = found.get(name)
-    if folder is None:
-        known = ", ".join(facts.autoencoders) or "none"
-        raise RequestError("vae.unknown", value=name, model=facts.name, known=known)
-    return folder
-
-
-def read_model_facts(folder: Path, folders: Iterable[Path] = (), key: str = "") -> ModelFacts:
-    """Facts of the model in ``folder``, with what in ``folders`` fits it: motion adapters and autoencoders.
+def read_model_facts(folder: Path, parts: Parts = NO_PARTS, key: str = "") -> ModelFacts:
+    """Facts of the model in ``folder``, with what of ``parts`` fits it: motion adapters and autoencoders.
 
     ``key`` is what it is called among others, by default its display name. A single file takes the place of a diffusers
     folder, and ``NAME.safelight.json`` that of its facts file. Raises ``AppError``; reads no weights.
     """
     if folder.is_file():
-        return _facts_of_file(folder, folders, key or display_name(folder))
+        return _facts_of_file(folder, parts, key or display_name(folder))
     kind = _pipeline_of(folder)
     family_key, family = _family_of(folder, kind)
-    facts = _facts(
-        folder, key or display_name(folder), folder, family_key, family, _read_own(folder / FACTS_FILE), folders
-    )
+    own = _read_own(folder / FACTS_FILE)
+    facts = _facts(folder, key or display_name(folder), folder, family_key, family, own, parts)
     return replace(facts, pipeline=kind if family.bridge else "")
 
 
-def _facts_of_file(file: Path, folders: Iterable[Path], key: str) -> ModelFacts:
+def _facts_of_file(file: Path, parts: Parts, key: str) -> ModelFacts:
     identity = usable(file)
     family_key = next(key for key, family in FAMILIES.items() if identity.architecture in family.architectures)
     own = dict(_read_own(_own_facts(file)))
     if size := FIRST_SIZES.get((identity.architecture, identity.prediction)):
         own["defaults"] = {"width": size[0], "height": size[1], **own.get("defaults", {})}
-    return _facts(file, key, configuration(identity), family_key, FAMILIES[family_key], own, folders)
+    return _facts(file, key, configuration(identity), family_key, FAMILIES[family_key], own, parts)
 
 
 def _facts(
@@ -105,12 +77,12 @@ def _facts(
     family_key: str,
     family: Family,
     own: Mapping[str, Any],
-    folders: Iterable[Path],
+    parts: Parts,
 ) -> ModelFacts:
     """``configs`` holds the diffusers configuration of the model at ``path``, and is it if that is a folder."""
-    motion = _fitting_motion_models(configs, folders) if family.animated else ()
-    tiny = _fitting_tiny(configs, family, folders)
-    autoencoders = (*_fitting_autoencoders(configs, folders), *tiny) if "vae" in family.controls else ()
+    motion = fitting_motion_adapters(configs, parts) if family.animated else ()
+    tiny = fitting_tiny(configs, family, parts)
+    autoencoders = (*fitting_autoencoders(configs, family, parts), *tiny) if "vae" in family.controls else ()
     try:
         merged = _merge(path, key, configs, family_key, family, own, motion)
         footprint = read_footprint(path, configs, family.parts)
@@ -130,14 +102,14 @@ def check_model_files(facts: ModelFacts) -> None:
     if folder.is_file():
         check_single_file(folder)
         return
-    parts = FAMILIES[facts.family].parts or parts_with_weights(folder, _config(folder / MODEL_INDEX))
+    parts = FAMILIES[facts.family].parts or parts_with_weights(folder, read_config(folder / MODEL_INDEX))
     parts += (_ENLARGER,) * (facts.enlarge > 1) + (OWN_MOTION,) * ("" in facts.motion_models)
     for part in parts:
         files = sorted((folder / part).glob("*.safetensors"))
         if not files:
             raise AppError("model.missing-file", model=folder.name, file=f"{part}/*.safetensors")
         tensors = sum(_count_tensors(folder.name, file) for file in files)
-        if setting := impossible_layers(_config(folder / part / "config.json"), tensors):
+        if setting := impossible_layers(read_config(folder / part / "config.json"), tensors):
             reason = f"asks for more layers than there are weights ({setting})"
             raise AppError("model.damaged", model=folder.name, file=f"{part}/config.json", reason=reason)
 
@@ -157,59 +129,9 @@ def weights_of(facts: ModelFacts) -> list[Path]:
     return weight_files(usable(path)) if path.is_file() else sorted(path.glob("*/*.safetensors"))
 
 
-def _fitting_motion_models(folder: Path, folders: Iterable[Path]) -> tuple[str, ...]:
-    """Names of motion adapters whose layers have the widths of the U-Net's; "" first if the model has its own."""
-    widths = _config(folder / "unet" / "config.json").get("block_out_channels")
-    found = {name: _config(path / "config.json") for name, path in find_parts(folders, MOTION_ADAPTER).items()}
-    fitting = tuple(name for name, config in found.items() if config.get("block_out_channels") == widths)
-    return ("",) * (folder / OWN_MOTION / "config.json").is_file() + fitting
-
-
-def _fitting_autoencoders(folder: Path, folders: Iterable[Path]) -> tuple[str, ...]:
-    """Names of autoencoders with latents like those of the model's own."""
-    own = _latent_space(folder / "vae")
-    return tuple(name for name, path in find_parts(folders, AUTOENCODER).items() if _latent_space(path) == own)
-
-
-def _fitting_tiny(folder: Path, family: Family, folders: Iterable[Path]) -> tuple[str, ...]:
-    """Names of tiny autoencoders for the latents of the model's own.
-
-    Their configs tell no more than the channels. One that is called like a published one is for those latents alone.
-    """
-    channels = _config(folder / "vae" / "config.json").get("latent_channels")
-    return tuple(
-        name
-        for name, path in find_parts(folders, TINY_AUTOENCODER).items()
-        if _config(path / "config.json").get("latent_channels") == channels and _published(name) in ("", family.tiny)
-    )
-
-
-def _published(name: str) -> str:
-    """The published tiny autoencoder that a folder of this name holds; "" if it does not say."""
-    plain = name.lower().replace("-", "").replace("_", "")
-    return next((tiny for tiny in TINY_AUTOENCODERS if tiny in plain), "")
-
-
-def _latent_space(folder: Path) -> tuple[Any, ...]:
-    """Channels, halvings of the size, and scale of an autoencoder's latents: two that share them share the latents."""
-    config = _config(folder / "config.json")
-    widths = config.get("block_out_channels")
-    halvings = len(widths) if isinstance(widths, list) else 0
-    return (config.get("latent_channels"), halvings, config.get("scaling_factor", 0.18215))
-
-
 def _text_layers(folder: Path) -> int:
-    layers = _config(folder / "text_encoder" / "config.json").get("num_hidden_layers")
+    layers = read_config(folder / "text_encoder" / "config.json").get("num_hidden_layers")
     return layers if isinstance(layers, int) and layers > 0 else MAX_CLIP_SKIP
-
-
-def _config(path: Path) -> Mapping[str, Any]:
-    """A diffusers config, empty when it cannot be read: then it is no config, and loading says why."""
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return config if isinstance(config, Mapping) else {}
 
 
 def _pipeline_of(folder: Path) -> str:
@@ -235,7 +157,7 @@ def _family_of(folder: Path, kind: str) -> tuple[str, Family]:
     call = read_call(kind)
     if call is None or not call.draws_from_words:
         raise AppError("model.family", model=folder.name, kind=kind)
-    return key, with_pipeline(family, call, _config(folder / "vae" / "config.json"))
+    return key, with_pipeline(family, call, read_config(folder / "vae" / "config.json"))
 
 
 def _is_told(folder: Path, family: Family) -> bool:
@@ -243,7 +165,7 @@ def _is_told(folder: Path, family: Family) -> bool:
     if family.told_by is None:
         return True
     file, key, value = family.told_by
-    return _config(folder / file).get(key) == value
+    return read_config(folder / file).get(key) == value
 
 
 def _read_own(path: Path) -> Mapping[str, Any]:

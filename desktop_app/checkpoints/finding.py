@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from desktop_app.checkpoints.identity import Identity
-from desktop_app.checkpoints.scan import PIPELINE, display_name, model_files
+from desktop_app.checkpoints.scan import DEEPEST, PIPELINE, display_name, model_files
 from desktop_app.checkpoints.single_file import SUFFIXES, known, may_be_run
 from desktop_app.core.errors import AppError, RequestError
 
@@ -19,9 +19,9 @@ MOST_SUGGESTED = 20
 """Names of models that are told to someone who asked for one that is not there."""
 
 
-def files_in(folders: Iterable[Path]) -> tuple[Path, ...]:
-    """Weight files and diffusers folders in and below ``folders``, in their order, each once."""
-    return tuple(dict.fromkeys(path for folder in folders for path in model_files(folder)))
+def files_in(folders: Iterable[Path], deepest: int = DEEPEST) -> tuple[Path, ...]:
+    """Weight files and diffusers folders in ``folders``, ``deepest`` levels deep, in their order, each once."""
+    return tuple(dict.fromkeys(path for folder in folders for path in model_files(folder, deepest)))
 
 
 def find_models(folders: Iterable[Path]) -> dict[str, Path]:

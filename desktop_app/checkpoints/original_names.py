@@ -110,9 +110,26 @@ def vae(config: Mapping[str, Any], prefix: str = "first_stage_model.") -> Places
 
 
 def lone_vae(config: Mapping[str, Any]) -> Places:
-    """Of an autoencoder in a file of its own: original names with or without their prefix, or those of diffusers."""
+    """Of an autoencoder in a file of its own: original names with or without a prefix, or those of diffusers."""
     places = vae(config, "")
-    return lambda name: places(name.removeprefix("first_stage_model."))
+    return lambda name: places(name.removeprefix("first_stage_model.").removeprefix("vae."))
+
+
+def tiny_decoder(name: str) -> tuple[Place, ...]:
+    """Of the decoder of a tiny autoencoder, alone or not, whose original layers begin with one without weights."""
+    found = re.match(r"(?:(?:taesd_)?decoder\.)?(layers\.)?(\d+)\.(.*)", name)
+    return (Place(f"layers.{int(found[2]) - (not found[1])}.{found[3]}"),) if found else ()
+
+
+def tiny_encoder(*, alone: bool) -> Places:
+    """Of the encoder of a tiny autoencoder, in a file of its own or with the decoder."""
+    layer = re.compile(rf"(?:(?:taesd_)?encoder\.){'?' if alone else ''}(?:layers\.)?(\d+)\.(.*)")
+
+    def places(name: str) -> tuple[Place, ...]:
+        found = layer.match(name)
+        return (Place(f"layers.{found[1]}.{found[2]}"),) if found else ()
+
+    return places
 
 
 def clip(prefix: str) -> Places:

@@ -23,14 +23,14 @@ _CACHE_PREFIX = "models--"
 _SKIPPED = {"blobs", "refs", ".git", "__pycache__", "venv", ".venv", "node_modules", "site-packages"}
 
 
-def model_files(folder: Path) -> Iterator[Path]:
+def model_files(folder: Path, deepest: int = DEEPEST) -> Iterator[Path]:
     """Weight files and diffusers folders in and below ``folder``, in the order of their names; at most :data:`MOST`.
 
-    A diffusers folder counts as one. Folders that cannot be read are passed over; a folder that links lead to twice is
-    walked once.
+    Folders are entered ``deepest`` levels deep, a diffusers folder counts as one. Those that cannot be read are passed
+    over; one that links lead to twice is walked once.
     """
     seen: set[tuple[int, int]] = set()
-    for count, path in enumerate(_walk(folder, seen, DEEPEST)):
+    for count, path in enumerate(_walk(folder, seen, deepest)):
         if count == MOST:
             return
         yield path

@@ -16,7 +16,8 @@ from typing import Any
 
 import desktop_app
 from desktop_app.checkpoints.facts import check_model_files, read_model_facts
-from desktop_app.checkpoints.finding import find_models
+from desktop_app.checkpoints.finding import files_in, find_models
+from desktop_app.checkpoints.lone_parts import find_parts
 from desktop_app.commands.window import has_display
 from desktop_app.core.errors import AppError
 from desktop_app.core.messages import Message
@@ -136,10 +137,11 @@ def _memory() -> dict[str, float]:
 def _models(paths: AppPaths, problems: list[str]) -> list[dict[str, str]]:
     models = []
     folders = paths.model_folders()  # those of other programs may hold what they like
+    parts = find_parts(files_in(folders))
     for name, folder in find_models(folders).items():
         model = {"name": name, "folder": str(folder), "state": "ready"}
         try:
-            facts = read_model_facts(folder, folders)
+            facts = read_model_facts(folder, parts)
             check_model_files(facts)
             if facts.pipeline:
                 model["state"] = f"ready, through diffusers' {facts.pipeline}"

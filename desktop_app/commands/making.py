@@ -16,6 +16,7 @@ from typing import Any
 from desktop_app.checkpoints.consent import require_consent
 from desktop_app.checkpoints.facts import check_model_files, read_model_facts, weights_of
 from desktop_app.checkpoints.finding import files_in, first_model, name_of, resolve_model
+from desktop_app.checkpoints.lone_parts import find_parts
 from desktop_app.commands.options import requested
 from desktop_app.commands.output import Target, find_target, save_or_keep
 from desktop_app.commands.progress import Progress
@@ -42,7 +43,7 @@ def make(options: argparse.Namespace, kind: str, own: Mapping[str, Any]) -> int:
 
     files = files_in(folders)
     model = resolve_model(options.model, files) if options.model else first_model(files)
-    facts = read_model_facts(model, folders)
+    facts = read_model_facts(model, find_parts(files))
     request = replace(requested(options, facts, kind, own), model=name_of(model, files))
     validate(request, facts)
     target = find_target(options.output, kind, settings, paths)

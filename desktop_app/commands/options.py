@@ -41,7 +41,7 @@ def add_common_arguments(parser: argparse.ArgumentParser, kind: str) -> None:
     parser.add_argument(
         "--prompt-dialect", metavar="NAME", help=f"how brackets are read, one of: {', '.join(PROMPT_DIALECTS)}"
     )
-    parser.add_argument("--vae", metavar="NAME", help="an autoencoder in the models folder instead of the model's own")
+    parser.add_argument("--vae", metavar="NAME", help="an autoencoder in the model folders instead of the model's own")
     parser.add_argument(
         "--strength",
         type=float,

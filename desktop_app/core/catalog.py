@@ -224,7 +224,7 @@ class Family:
 TINY_AUTOENCODERS = ("taesdxl", "taesd3", "taef1", "taesd")
 """Published tiny autoencoders; the name of one may contain that of a later one."""
 _FLUX_SIZES = ((1024, 1024), (896, 1152), (1152, 896), (768, 1344), (1344, 768), (512, 512))
-_FLUX_CONTROLS = ("prompt", "lora", "steps", "scheduler", "size", "seed", "count", "start", "strength")
+_FLUX_CONTROLS = ("prompt", "lora", "vae", "steps", "scheduler", "size", "seed", "count", "start", "strength")
 _FLUX_PARTS = ("text_encoder", "text_encoder_2", "transformer", "vae")
 _FLUX_LARGE = ("text_encoder_2", "transformer")
 
@@ -290,6 +290,7 @@ OWN_LOOP: dict[str, Family] = {
             "clip_skip",
             "prompt_dialect",
             "lora",
+            "vae",
             "size",
             "seed",
             "count",

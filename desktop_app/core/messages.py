@@ -34,8 +34,10 @@ ENGLISH: dict[str, tuple[str, str]] = {
     ),
     "vae.unknown": (
         "There is no autoencoder (VAE) “{value}” that fits the model {model}.",
-        "Known here: {known}. An autoencoder is a folder with a config.json in the models folder.",
+        "Known here: {known}. A .safetensors file must have “vae” in its name or its folder's, one for XL also “xl”,"
+        " one for FLUX.1 also “flux”.",
     ),
+    "vae.none": ("The model {model} works with its own autoencoder (VAE) only.", "Leave the VAE out."),
     "enlarge.none": (
         "The model {model} cannot draw its pictures larger.",
         "Leave the picture at its own size, or choose another model.",

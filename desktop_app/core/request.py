@@ -191,9 +191,8 @@ def problems(request: GenerationRequest, facts: ModelFacts) -> list[AppError]:
         found.append(RequestError("count.range", value=request.count, high=MAX_COUNT))
     if "clip_skip" in facts.controls and not 1 <= request.clip_skip <= facts.max_clip_skip:
         found.append(RequestError("clip-skip.range", value=request.clip_skip, high=facts.max_clip_skip))
-    if request.vae and "vae" in facts.controls and request.vae not in facts.autoencoders:
-        known = ", ".join(facts.autoencoders) or "none"
-        found.append(RequestError("vae.unknown", value=request.vae, model=facts.name, known=known))
+    if request.vae and request.vae not in facts.autoencoders:
+        found.append(_vae_problem(request.vae, facts))
     if request.enlarge not in (1, facts.enlarge):
         found.append(_enlarge_problem(request.enlarge, facts))
     if not 0 <= request.prompt_syntax <= PROMPT_SYNTAX:
@@ -248,6 +247,13 @@ def _film_problems(request: GenerationRequest, facts: ModelFacts) -> list[AppErr
     if not 0 <= request.noise_augmentation <= 1:
         found.append(RequestError("noise-augmentation.range", value=request.noise_augmentation))
     return found
+
+
+def _vae_problem(name: str, facts: ModelFacts) -> AppError:
+    if "vae" not in facts.controls:
+        return RequestError("vae.none", model=facts.name)
+    known = ", ".join(facts.autoencoders) or "none"
+    return RequestError("vae.unknown", value=name, model=facts.name, known=known)
 
 
 def _enlarge_problem(factor: int, facts: ModelFacts) -> AppError:

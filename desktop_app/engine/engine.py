@@ -17,8 +17,9 @@ import torch  # isort: skip
 
 from desktop_app.checkpoints.consent import Trusts, nobody_agreed
 from desktop_app.checkpoints.digests import Digests, uses
-from desktop_app.checkpoints.facts import autoencoder_folder, read_model_facts, weights_of
+from desktop_app.checkpoints.facts import read_model_facts, weights_of
 from desktop_app.checkpoints.finding import files_in, resolve_model
+from desktop_app.checkpoints.lone_parts import Parts, autoencoder, find_parts
 from desktop_app.core.catalog import FAMILIES, ModelFacts
 from desktop_app.core.control import StopSignal
 from desktop_app.core.errors import AppError
@@ -66,6 +67,8 @@ class _Wanted:
     reading: Reading
     files: Sequence[Path]
     """In the model folders."""
+    parts: Parts
+    """Of those files."""
     loras: Mapping[Path, Mapping[str, float]]
     """Files, and how strongly each part is to wear them."""
     start: Start | None
@@ -106,7 +109,7 @@ class Engine:
         self._found: tuple[Device, tuple[Message, ...]] | None = None
         self._trusts = trusts
         self.digests = Digests(cache / DIGESTS)
-        self.shelf = Shelf(self._folders, trusts)
+        self.shelf = Shelf(trusts)
 
     def ready(self) -> EngineReady:
         """Find device, number format and threads. On a CPU that was never probed this takes a fraction of a second."""
@@ -117,7 +120,8 @@ class Engine:
 
     def warm(self, model: str) -> None:
         """Load ``model`` ahead of time. Raises ``AppError``."""
-        facts = read_model_facts(resolve_model(model, files_in(self._folders)), self._folders)
+        files = files_in(self._folders)
+        facts = read_model_facts(resolve_model(model, files), find_parts(files))
         device = self._device(facts, None)
         machine = machine_of(device, self.shelf.held(device.torch_device))
         chosen = choose(default_request(facts), facts, machine, self._wishes, self._measured())
@@ -147,7 +151,8 @@ class Engine:
         """
         started = time.monotonic()
         files = files_in(self._folders)
-        facts = read_model_facts(resolve_model(request.model, files), self._folders)
+        parts = find_parts(files)
+        facts = read_model_facts(resolve_model(request.model, files), parts)
         validate(request, facts)
         device = self._device(facts, replay)
         try:
@@ -156,7 +161,7 @@ class Engine:
                 reading = read_request(request, facts)
                 loras = find_wanted(reading.loras, facts, files)
                 start = read_start(request, _known_from(facts)) if request.start else None
-                wanted = _Wanted(request, facts, reading, files, loras, start, stop, preview, replay)
+                wanted = _Wanted(request, facts, reading, files, parts, loras, start, stop, preview, replay)
                 yield from self._pictures(wanted, device)
             else:
                 yield from self._enlarged(request, source, facts, device, stop)
@@ -222,7 +227,7 @@ class Engine:
         """The pictures from number ``first`` on, as planned."""
         request, facts, stop = wanted.request, wanted.facts, wanted.stop
         device = _as_planned(device, plan)
-        model = yield from self.shelf.model_for(request, facts, device, lambda: check(stop), need)
+        model = yield from self.shelf.model_for(request, facts, wanted.parts, device, lambda: check(stop), need)
         enlarger = (yield from self.shelf.enlarger(facts, device, lambda: check(stop))) if request.enlarge > 1 else None
         tiny = yield from self._tiny(wanted, device)
         run = replace(device.record(plan.form), tiled=plan.tiled)
@@ -298,8 +303,8 @@ class Engine:
         names = wanted.facts.tiny_autoencoders
         if not (names and wanted.preview and self._sharp_preview):
             return None
-        folder = autoencoder_folder(wanted.facts, names[0], self._folders)
-        tiny = yield from self.shelf.tiny(folder, device, lambda: check(wanted.stop))
+        path, model = autoencoder(wanted.facts, names[0], wanted.parts), Path(wanted.facts.folder)
+        tiny = yield from self.shelf.tiny(path, model, device, lambda: check(wanted.stop))
         assert isinstance(tiny, TinyAutoencoder)
         return tiny
 

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from desktop_app.checkpoints.consent import Trusts, nobody_agreed, require_consent
-from desktop_app.checkpoints.facts import autoencoder_folder, check_model_files, motion_model_folder, weights_of
+from desktop_app.checkpoints.facts import check_model_files, weights_of
+from desktop_app.checkpoints.lone_parts import Parts, autoencoder, motion_adapter, part_files
 from desktop_app.core.catalog import FilmFacts, ModelFacts
 from desktop_app.core.events import Event
 from desktop_app.core.forecast import Forecast
@@ -21,6 +22,7 @@ from desktop_app.engine.device import Device, free_memory, give_memory_back
 from desktop_app.engine.enlarger import Enlarger, load_enlarger
 from desktop_app.engine.families import FAMILIES, Loaded
 from desktop_app.engine.families.animate_diff import AnimateDiff
+from desktop_app.engine.families.flux import Flux
 from desktop_app.engine.families.stable_diffusion import StableDiffusion
 from desktop_app.engine.lora import Lora, load_lora
 from desktop_app.engine.offload import Turns
@@ -40,9 +42,9 @@ Check = Callable[[], None]
 class Shelf:
     """Models by what makes them differ: their files, the device and the number format."""
 
-    def __init__(self, folders: Sequence[Path], trusts: Trusts = nobody_agreed) -> None:
-        """Motion adapters and autoencoders are looked for in ``folders``; ``trusts`` says which pickles may be read."""
-        self._folders, self._trusts = folders, trusts
+    def __init__(self, trusts: Trusts = nobody_agreed) -> None:
+        """``trusts`` says which pickles may be read."""
+        self._trusts = trusts
         self.models: dict[Key, Loaded] = {}
         """The one used last is the last."""
         self._motion: tuple[Key, AnimateDiff] | None = None
@@ -86,26 +88,29 @@ class Shelf:
         return self.models[key]
 
     def model_for(
-        self, request: GenerationRequest, facts: ModelFacts, device: Device, check: Check, need: Forecast | None
+        self,
+        request: GenerationRequest,
+        facts: ModelFacts,
+        parts: Parts,
+        device: Device,
+        check: Check,
+        need: Forecast | None,
     ) -> Generator[Event, None, Loaded]:
-        """The model that makes ``request``, with the autoencoder it names. Raises ``AppError``."""
-        model = yield from self._animated(request, facts, device, check, need)
-        if not request.vae or not isinstance(model, LatentDiffusion):
-            return model
-        folder = autoencoder_folder(facts, request.vae, self._folders)
-        return replace(model, autoencoder=(yield from self.autoencoder(folder, device, check)))
+        """The model that makes ``request``, with the motion adapter and the autoencoder of ``parts`` that it names.
 
-    def _animated(
-        self, request: GenerationRequest, facts: ModelFacts, device: Device, check: Check, need: Forecast | None
-    ) -> Generator[Event, None, Loaded]:
-        """The model as it is: for a film of a picture model, with its motion adapter."""
+        Raises ``AppError``.
+        """
         model = yield from self.model(facts, device, check, need)
-        if not (request.is_film and facts.motion_models and facts.film):
+        if request.is_film and facts.motion_models and facts.film:
+            assert isinstance(model, StableDiffusion)  # adapters are found for this family alone
+            folder = motion_adapter(facts, request.motion_model, parts)
+            film = facts.film.with_another_adapter() if request.motion_model else facts.film
+            model = yield from self.motion(model, folder, film, check)
+        if not request.vae or not isinstance(model, LatentDiffusion | Flux):
             return model
-        assert isinstance(model, StableDiffusion)  # adapters are found for this family alone
-        folder = motion_model_folder(facts, request.motion_model, self._folders)
-        film = facts.film.with_another_adapter() if request.motion_model else facts.film
-        return (yield from self.motion(model, folder, film, check))
+        path = autoencoder(facts, request.vae, parts)
+        other = yield from self.autoencoder(path, Path(facts.folder), device, check)
+        return replace(model, autoencoder=_in_the_place_of(model.autoencoder, other))
 
     def motion(
         self, pictures: StableDiffusion, folder: Path, film: FilmFacts, check: Check
@@ -122,26 +127,29 @@ class Shelf:
             self._motion = (key, (yield from AnimateDiff.load(pictures, folder, film, check)))
         return self._motion[1]
 
-    def tiny(self, folder: Path, device: Device, check: Check) -> Generator[Event, None, Autoencoder | TinyAutoencoder]:
-        """The tiny autoencoder in ``folder`` for previews, which is always there whole. Raises ``AppError``."""
-        key = (str(device.torch_device), str(device.dtype), *_stamps(sorted(folder.glob("*"))))
+    def tiny(
+        self, path: Path, model: Path, device: Device, check: Check
+    ) -> Generator[Event, None, Autoencoder | TinyAutoencoder]:
+        """The tiny autoencoder at ``path`` for previews, which is always there whole. Raises ``AppError``."""
+        key = (str(device.torch_device), str(device.dtype), *_stamps(part_files(path)))
         if self._tiny is None or self._tiny[0] != key:
-            self._tiny = (key, (yield from load_autoencoder(folder, replace(device, offload=WHOLE), check)))
+            self._tiny = (key, (yield from load_autoencoder(path, model, replace(device, offload=WHOLE), check)))
         return self._tiny[1]
 
     def autoencoder(
-        self, folder: Path, device: Device, check: Check
+        self, path: Path, model: Path, device: Device, check: Check
     ) -> Generator[Event, None, Autoencoder | TinyAutoencoder]:
-        """The autoencoder in ``folder``, from memory if it was the last one used and is unchanged.
+        """The autoencoder at ``path`` for the model at ``model``, from memory if it was the last and is unchanged.
 
         Raises ``AppError``.
         """
-        key = (str(device.torch_device), str(device.dtype), device.offload, *_stamps(sorted(folder.glob("*"))))
+        how = (str(model), str(device.torch_device), str(device.dtype), device.offload)
+        key = (*how, *_stamps(part_files(path)))
         if self._autoencoder is None or self._autoencoder[0] != key:
             self._autoencoder = None
-            autoencoder = yield from load_autoencoder(folder, device, check)
-            self._let_wait([autoencoder.module], device)
-            self._autoencoder = (key, autoencoder)
+            loaded = yield from load_autoencoder(path, model, device, check)
+            self._let_wait([loaded.module], device)
+            self._autoencoder = (key, loaded)
         return self._autoencoder[1]
 
     def enlarger(self, facts: ModelFacts, device: Device, check: Check) -> Generator[Event, None, Enlarger]:
@@ -209,6 +217,17 @@ class Shelf:
         if device.offload != WHOLE:
             for module in modules:
                 self._turns.attend(module, device.torch_device, by_group=device.offload == BY_GROUP)
+
+
+def _in_the_place_of(
+    own: Autoencoder | TinyAutoencoder, other: Autoencoder | TinyAutoencoder
+) -> Autoencoder | TinyAutoencoder:
+    """``other`` as it can do all that ``own`` does: encode, and keep from overflowing where float16 is too small."""
+    if isinstance(other, TinyAutoencoder):
+        return replace(other, encoder=own) if other.only_decodes else other
+    if own.module.dtype == torch.float32 and other.module.config.force_upcast:
+        other.module.float()
+    return other
 
 
 def _room(need: Forecast | None, files: Sequence[Path]) -> tuple[int, int]:

@@ -8,7 +8,8 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from desktop_app.checkpoints.facts import read_model_facts
-from desktop_app.checkpoints.finding import find_models
+from desktop_app.checkpoints.finding import files_in, find_models
+from desktop_app.checkpoints.lone_parts import Parts, find_parts
 from desktop_app.core.catalog import ModelFacts
 from desktop_app.core.errors import AppError
 from desktop_app.core.messages import Message
@@ -17,22 +18,25 @@ from desktop_app.studio.background import Background
 Scan = tuple[tuple[ModelFacts, ...], tuple[Message, ...]]
 
 
-def scan_models(found: Mapping[str, Path], folders: Sequence[Path]) -> Scan:
+def scan_models(found: Mapping[str, Path], parts: Parts) -> Scan:
     """Facts of every model of ``found``, by name, that can be read, and what is wrong with the others.
 
-    Motion adapters and autoencoders that fit them are looked for in ``folders``.
+    Each with what of ``parts`` fits it.
     """
     models, problems = [], []
     for name, path in found.items():
         try:
-            models.append(read_model_facts(path, folders, name))
+            models.append(read_model_facts(path, parts, name))
         except AppError as problem:
             problems.append(problem.message)
     return tuple(models), tuple(problems)
 
 
 class ModelList(QObject):
-    """Facts of all models in ``folders()``; the first folder holds the bundled ones and is read at once."""
+    """Facts of all models in ``folders()``; the first folder holds the bundled ones and is read at once.
+
+    At first the parts are known that lie where Safelight's own models do, those deeper down after the first refresh.
+    """
 
     changed = Signal()
 
@@ -42,12 +46,16 @@ class ModelList(QObject):
         super().__init__(parent)
         self._folders = folders
         self._background = background
-        self.models, self.problems = scan_models(find_models(folders()[:1]), folders())
+        self.models, self.problems = scan_models(find_models(folders()[:1]), find_parts(files_in(folders(), deepest=1)))
 
     def refresh(self, found: Mapping[str, Path] | None = None) -> None:
         """Look at the models again, in the background: those that were ``found``, by name, or all in the folders."""
         folders = self._folders()
-        self._background.run(lambda: scan_models(find_models(folders) if found is None else found, folders), self._take)
+
+        def scan() -> Scan:
+            return scan_models(find_models(folders) if found is None else found, find_parts(files_in(folders)))
+
+        self._background.run(scan, self._take)
 
     def by_key(self, key: str) -> ModelFacts | None:
         return next((facts for facts in self.models if facts.key == key), None)

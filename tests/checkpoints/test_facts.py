@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from desktop_app.checkpoints.facts import (
-    autoencoder_folder,
     check_model_files,
     read_model_facts,
 )
 from desktop_app.checkpoints.finding import files_in, find_models, resolve_model
+from desktop_app.checkpoints.lone_parts import autoencoder, find_parts
 from desktop_app.core.catalog import FAMILIES
 from desktop_app.core.errors import AppError, RequestError
 from desktop_app.core.paths import bundled_models_dir
@@ -88,11 +88,12 @@ def test_autoencoders_that_share_the_latents_are_found(tmp_path: Path) -> None:
     for folder, config in configs.items():
         folder.mkdir(exist_ok=True)
         (folder / "config.json").write_text(json.dumps({"_class_name": "AutoencoderKL", **config}), encoding="utf-8")
-    facts = read_model_facts(model, [tmp_path])
+    parts = find_parts(files_in([tmp_path]))
+    facts = read_model_facts(model, parts)
     assert facts.autoencoders == ("fits",)
-    assert autoencoder_folder(facts, "fits", [tmp_path]) == tmp_path / "fits"
+    assert autoencoder(facts, "fits", parts) == tmp_path / "fits"
     with pytest.raises(RequestError, match="Known here: fits"):
-        autoencoder_folder(facts, "gone", [tmp_path])
+        autoencoder(facts, "gone", parts)
 
 
 def test_the_layers_of_the_text_encoder_limit_clip_skip(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_every_whole_model_has_a_name_by_which_it_is_found(root: Path) -> None:
     for name, path in found.items():
         assert resolve_model(name, files_in([root])) == path
         assert name_of(path, files_in([root])) == name
-        assert read_model_facts(path, (), name).key == name
+        assert read_model_facts(path, key=name).key == name
     assert resolve_model("dream", files_in([root / "comfy", root])) == root / NAMES["checkpoints/dream"]
     assert resolve_model(str(root / NAMES["model"]), []) == root / NAMES["model"]
     assert name_of(root / NAMES["model"], []) == str(root / NAMES["model"])

@@ -121,6 +121,12 @@ def test_a_scheduler_that_the_model_does_not_take() -> None:
     assert problem.message.id == "scheduler.unsupported"
 
 
+def test_a_model_that_takes_no_other_autoencoder() -> None:
+    facts = replace(FACTS, controls=tuple(control for control in FACTS.controls if control != "vae"))
+    (problem,) = problems(replace(GOOD, vae="another"), facts)
+    assert problem.message.id == "vae.none"
+
+
 def test_only_the_factor_of_the_models_enlarger_is_taken() -> None:
     facts = replace(FACTS, enlarge=4, default_enlarge=4)
     request = default_request(facts)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy
 import pytest
 import torch
-from diffusers import AutoencoderKL, StableDiffusionImg2ImgPipeline
+from diffusers import AutoencoderKL, StableDiffusionImg2ImgPipeline, StableDiffusionXLPipeline
 from PIL import Image
+from safetensors.torch import save_file
 
 from desktop_app.core.errors import AppError, RequestError
 from desktop_app.core.events import Notice
@@ -19,8 +20,9 @@ from desktop_app.core.guidance_form import BATCHED
 from desktop_app.core.result import RunRecord
 from desktop_app.engine.engine import Engine
 from tests.engine.conftest import pictures, request_for, run
-from tests.engine.test_oracle import diffusers_pipeline
-from tests.tiny_models import SIZE, add_autoencoder, add_motion_adapter, tiny_model
+from tests.engine.test_oracle import diffusers_pipeline, diffusers_scheduler
+from tests.original_layout import original_vae
+from tests.tiny_models import SIZE, add_autoencoder, add_motion_adapter, tiny_model, tiny_xl_pipeline
 
 REPLAY = RunRecord(device="cpu", device_name="", dtype="float32", guidance_form=BATCHED, threads=1)
 
@@ -102,6 +104,26 @@ def test_a_damaged_one_is_named(swapping, folder):
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(AppError, match="broken/diffusion_pytorch_model"):
         made(swapping, vae="broken")
+
+
+@pytest.mark.parametrize("layout", ["original", "diffusers"])
+def test_a_file_in_another_programs_folder_serves_xl_in_either_layout(layout, tmp_path):
+    tiny_xl_pipeline().save_pretrained(tmp_path / "tiny")
+    other = tiny_xl_pipeline(seed=4).vae.requires_grad_(False)
+    weights = other.state_dict()
+    file = tmp_path / "comfy" / "vae" / "other_xl.safetensors"
+    file.parent.mkdir(parents=True)
+    save_file(original_vae(weights, 4) if layout == "original" else weights, file)
+    request = request_for(vae="other_xl")
+    engine = Engine(models=[tmp_path], cache=tmp_path / "cache", device="cpu")
+    ours = pictures(run(engine, request, replay=REPLAY))[0].frames
+    engine.release()
+    pipeline = StableDiffusionXLPipeline.from_pretrained(tmp_path / "tiny", vae=other, add_watermarker=False)
+    pipeline.set_progress_bar_config(disable=True)
+    told = (request.scheduler, request.schedule_type, pipeline.scheduler.config, request.seed)
+    pipeline.scheduler = diffusers_scheduler(*told)
+    theirs = pipeline(request.prompt, width=SIZE, height=SIZE, **options(request)).images[0]
+    assert ours.data == numpy.asarray(theirs).tobytes()
 
 
 class ShortOnce:

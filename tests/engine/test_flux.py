@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 import torch
 from diffusers import (
@@ -34,7 +35,7 @@ from desktop_app.engine.schedulers import build_scheduler
 from desktop_app.engine.start import as_frames, as_input
 from tests.engine.conftest import CPU, job_for, made, noisy_pixels, pictures, request_for, run, start_of, stop_when
 from tests.engine.conftest import loaded as loaded_by
-from tests.tiny_flow_models import tiny_flux_pipeline, write_flow_model
+from tests.tiny_flow_models import tiny_flow_vae, tiny_flux_pipeline, write_flow_model
 from tests.tiny_models import SIZE, loaded
 
 WIDTH, STEPS = 96, 4
@@ -217,6 +218,21 @@ def test_the_engine_draws_shows_and_cancels(pairs, tmp_path):
     stopped = stop_when(engine, request, lambda event: isinstance(event, Denoising) and event.step == 1)
     assert isinstance(stopped[-1], Cancelled)
     assert pictures(run(engine, request))[0].frames == picture.frames
+
+
+def test_another_autoencoder_takes_the_place_of_its_own(pairs, tmp_path):
+    torch.manual_seed(7)
+    other = tiny_flow_vae().requires_grad_(False)
+    other.save_pretrained(tmp_path / "deep" / "other")
+    engine = Engine(models=[pairs["dev"].folder.parent, tmp_path], cache=tmp_path / "cache", device="cpu")
+    request = flow_request(model="dev", vae="other")
+    (picture,) = pictures(run(engine, request))
+    engine.release()
+    pipeline = FluxPipeline(**{**pairs["dev"].pipeline.components, "vae": other})
+    latents = pairs["dev"].theirs(request)
+    decoded = other.decode(latents / other.config.scaling_factor + other.config.shift_factor).sample
+    theirs = (pipeline.image_processor.postprocess(decoded, output_type="np") * 255).round().astype(numpy.uint8)
+    assert picture.frames.data == theirs.tobytes()
 
 
 def test_bfloat16_takes_the_place_of_float16(pairs, tmp_path, monkeypatch):

@@ -46,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def model(folder: Path, offload: str) -> Any:
     """Loaded by a shelf of its own, on a device of its own."""
     device = replace(CPU, offload=offload)
-    return finished(Shelf([folder.parent]).model(read_model_facts(folder), device, lambda: None, None))
+    return finished(Shelf().model(read_model_facts(folder), device, lambda: None, None))
 
 
 def present(modules: Any) -> set[int]:

@@ -25,6 +25,7 @@ from desktop_app.engine.lora_names import DENOISER, TEXT
 from desktop_app.engine.parts.autoencoder import Autoencoder
 from desktop_app.engine.parts.clip_text import ClipText
 from desktop_app.engine.parts.t5_text import T5Text
+from desktop_app.engine.parts.tiny_autoencoder import TinyAutoencoder
 from desktop_app.engine.parts.tokens import Tokens
 from desktop_app.engine.source import Source
 
@@ -65,7 +66,7 @@ class Flux:
     clip: ClipText
     t5: T5Text
     transformer: Any
-    autoencoder: Autoencoder
+    autoencoder: Autoencoder | TinyAutoencoder
     scheduler_config: dict[str, Any]
     decode_chunk: int = 1
 

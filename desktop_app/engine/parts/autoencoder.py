@@ -37,13 +37,21 @@ class Autoencoder:
     """Mean of the autoencoder's latents; 0 where none is known."""
 
     @classmethod
-    def empty(cls, source: Source, name: str = "vae") -> Autoencoder:
-        """That of ``source``, or in another folder there, its weights still to be filled in. Raises ``AppError``."""
-        part = source.part(name, "diffusion_pytorch_model")
+    def empty(cls, source: Source) -> Autoencoder:
+        """That of ``source``, its weights still to be filled in. Raises ``AppError``."""
+        return cls.of(source.part("vae", "diffusion_pytorch_model"))
+
+    @classmethod
+    def of(cls, part: Part) -> Autoencoder:
+        """That in ``part``, its weights still to be filled in. Raises ``AppError``."""
         module = build_empty(part, AutoencoderKL.from_config)
         config = module.config
         shrink = 2 ** (len(config.block_out_channels) - 1)
         return cls(part, module, config.latent_channels, shrink, config.scaling_factor, config.shift_factor or 0.0)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        return (self.part,)
 
     def fill(self, reader: WeightReader, where: torch.device, dtype: torch.dtype) -> Iterator[Loading]:
         """Read the weights. Raises ``AppError``."""

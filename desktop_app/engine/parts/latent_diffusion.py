@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from desktop_app.checkpoints.facts import TINY_AUTOENCODER
+from desktop_app.checkpoints.lone_parts import is_tiny
+from desktop_app.checkpoints.original_names import lone_vae
 from desktop_app.core.errors import AppError
 from desktop_app.core.events import Loading
 from desktop_app.core.request import GenerationRequest
 from desktop_app.engine.device import Device
 from desktop_app.engine.eight_bits import empty_denoiser
 from desktop_app.engine.guidance import Predict, guided
-from desktop_app.engine.loading import Part, WeightReader, count_weights, read_json
+from desktop_app.engine.loading import Part, WeightReader, count_weights
 from desktop_app.engine.lora_names import DENOISER, TEXT, TEXT_2
 from desktop_app.engine.parts.autoencoder import Autoencoder
 from desktop_app.engine.parts.tiny_autoencoder import TinyAutoencoder
-from desktop_app.engine.source import Source
+from desktop_app.engine.source import Source, find_source
 
 
 class TextPart(Protocol):
@@ -143,14 +144,24 @@ def load_parts(
 
 
 def load_autoencoder(
-    folder: Path, device: Device, check: Callable[[], None]
+    path: Path, model: Path, device: Device, check: Callable[[], None]
 ) -> Generator[Loading, None, Autoencoder | TinyAutoencoder]:
-    """An autoencoder by itself, tiny or not, from the diffusers folder ``folder``. Raises ``AppError``."""
-    tiny = read_json(folder, "config.json").get("_class_name") == TINY_AUTOENCODER
-    autoencoder = TinyAutoencoder.empty(folder) if tiny else Autoencoder.empty(Source(folder.parent), folder.name)
-    reader = WeightReader(count_weights([autoencoder.part]), check)
+    """An autoencoder by itself, tiny or not, for the model at ``model``; ``path`` is a diffusers folder or a file.
+
+    Raises ``AppError``.
+    """
+    autoencoder = TinyAutoencoder.empty(path) if is_tiny(path) else Autoencoder.of(_lone_part(path, model))
+    reader = WeightReader(count_weights(list(autoencoder.parts)), check)
     yield from autoencoder.fill(reader, device.storage, _careful(device))
     return autoencoder
+
+
+def _lone_part(path: Path, model: Path) -> Part:
+    """A file tells neither its scale nor what is in between: it is built as the model's own autoencoder."""
+    if path.is_dir():
+        return Part(path.parent, path.name, "diffusion_pytorch_model")
+    part = Part(find_source(model).folder, "vae", "")
+    return replace(part, file=path, places=lone_vae(part.config()))
 
 
 def _careful(device: Device) -> torch.dtype:
