@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QEvent, QMimeData, QSize, Signal, Slot
-from PySide6.QtGui import QHelpEvent, QResizeEvent, QTextCharFormat, QTextCursor
+from PySide6.QtCore import QEvent, QMimeData, QSize, Qt, Signal, Slot
+from PySide6.QtGui import QHelpEvent, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QTextEdit, QToolTip, QWidget
 
 from desktop_app.ui import theme
@@ -45,7 +45,8 @@ class PromptEdit(QPlainTextEdit):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFont(theme.sized(self.font(), theme.FONT_LARGE))
         self.document().setDocumentMargin(4)
-        self.document().documentLayout().documentSizeChanged.connect(self._grow)
+        layout = self.document().documentLayout()
+        layout.documentSizeChanged.connect(self._grow, Qt.ConnectionType.QueuedConnection)  # never amid another layout
         self.textChanged.connect(self._text_changed)
         self._grow()
 
@@ -105,10 +106,6 @@ class PromptEdit(QPlainTextEdit):
 
     def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
         return QSize(super().sizeHint().width(), self.height())
-
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 (Qt's name)
-        super().resizeEvent(event)
-        self._grow()
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 (Qt's name)
         super().changeEvent(event)
