@@ -78,14 +78,21 @@ ACTIONS: tuple[ActionFacts, ...] = (
     ActionFacts("quit", "Quit", "Close Safelight.", ("Ctrl+Q",)),
 )
 MENU: tuple[str, ...] = (
-    *("generate", "generate_first", "stop", "keep", "surprise", "weigh_more", "weigh_less", ""),
-    *("save_as", "copy_image", "copy_prompt", "show_in_folder", "enlarge", "reproduce", "undo_use", ""),
-    *("play", "save_frame", "use_start", "extend", "contact_sheet", ""),
+    *("generate", "generate_first", "stop", "keep", "", "prompt", "picture", "film", "view", ""),
     *("create", "models", "find_model", "download", ""),
-    *("toggle_zoom", "canvas_only", "fold_left", "fold_right", "fold_strip", ""),
     *("open_folder", "settings", "theme", "shortcuts", "copy_report", "about", "", "quit"),
 )
-"""The window's menu; "" is a separator and "theme" the submenu of themes."""
+"""The window's menu; "" is a separator, "theme" the submenu of themes, and so are the keys of :data:`SUBMENUS`."""
+SUBMENUS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "prompt": ("Prompt", ("focus_prompt", "surprise", "weigh_more", "weigh_less", "new_seed", "", "undo_use")),
+    "picture": (
+        "Picture",
+        ("save_as", "copy_image", "copy_prompt", "show_in_folder", "", "use_start", "enlarge", "reproduce"),
+    ),
+    "film": ("Film", ("play", "save_frame", "extend", "contact_sheet")),
+    "view": ("View", ("toggle_zoom", "canvas_only", "", "fold_left", "fold_right", "fold_strip")),
+}
+"""Their names and what is in them."""
 PICTURE_MENU: tuple[str, ...] = (
     *("open_picture", "show_in_folder", "save_as", ""),
     *("copy_image", "copy_prompt", ""),
@@ -131,14 +138,23 @@ def make_actions(
 
 
 def fill_menu(
-    menu: QMenu, ids: tuple[str, ...], actions: Mapping[str, QAction], theme_menu: QMenu | None = None
+    menu: QMenu, ids: tuple[str, ...], actions: Mapping[str, QAction], submenus: Mapping[str, QMenu] | None = None
 ) -> None:
-    """Put actions, separators and the theme submenu into ``menu``."""
+    """Put actions, separators and ``submenus`` into ``menu``."""
     menu.setToolTipsVisible(True)
     for id in ids:
         if id == "":
             menu.addSeparator()
-        elif id == "theme" and theme_menu is not None:
-            menu.addMenu(theme_menu)
+        elif submenus and id in submenus:
+            menu.addMenu(submenus[id])
         else:
             menu.addAction(actions[id])
+
+
+def make_submenus(parent: QMenu, actions: Mapping[str, QAction]) -> dict[str, QMenu]:
+    """One menu for each line of :data:`SUBMENUS`."""
+    made = {}
+    for id, (text, ids) in SUBMENUS.items():
+        made[id] = QMenu(translated_label("actions", text), parent)
+        fill_menu(made[id], ids, actions)
+    return made

@@ -27,7 +27,7 @@ STEP_CELL = 112
 CAPTION = 20
 SHAPE = 1.6
 """Width by height that a grid comes near."""
-MOST_COLUMNS = 16
+MOST_COLUMNS = 8
 """Of a sheet with steps; of a longer film it shows evenly spread frames."""
 Steps = tuple[tuple[int, Frames], ...]
 

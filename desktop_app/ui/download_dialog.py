@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Slot
+from PySide6.QtCore import Slot
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QDialog,
@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QPushButton,
-    QScrollArea,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -30,6 +29,7 @@ from desktop_app.ui.translate import translated
 from desktop_app.ui.widgets.calm import CalmComboBox
 from desktop_app.ui.widgets.info_table import InfoTable
 from desktop_app.ui.widgets.labels import label
+from desktop_app.ui.widgets.scroll import scrolling
 
 WANTS_TOKEN = tuple(f"download.{id}" for id in ("sign-in", "token", "gated", "forbidden", "no-repository"))
 """Messages that a token may help against."""
@@ -108,12 +108,6 @@ class DownloadDialog(QDialog):
         into.addLayout(_row(self.folder, self.browse))
         column.addWidget(self.into)
         column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setWidget(page)
         foot = QFrame()
         foot.setProperty("role", "foot")
         buttons = QHBoxLayout(foot)
@@ -124,7 +118,7 @@ class DownloadDialog(QDialog):
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(0)
-        whole.addWidget(scroll, 1)
+        whole.addWidget(scrolling(page), 1)
         whole.addWidget(foot)
 
     def _connect(self) -> None:

@@ -39,7 +39,7 @@ from desktop_app.studio.picture_list import PictureList
 from desktop_app.studio.recipes import RecipeReader
 from desktop_app.studio.settings_store import SettingsStore
 from desktop_app.studio.window_state import WindowState
-from desktop_app.ui.actions import MENU, fill_menu, make_actions
+from desktop_app.ui.actions import MENU, fill_menu, make_actions, make_submenus
 from desktop_app.ui.closing import ClosingQuestion
 from desktop_app.ui.dialogs import Dialogs
 from desktop_app.ui.drop import DroppedRecipe, dropped_picture
@@ -107,7 +107,8 @@ class MainWindow(QMainWindow):
         self.dialogs = Dialogs(settings, queue, paths.pictures, self)
         self._make_parts()
         self.actions_by_id = make_actions(self, (self.canvas, self.strip), self._handlers())
-        fill_menu(self.menu, MENU, self.actions_by_id, theme_menu(settings, self.menu))
+        submenus = make_submenus(self.menu, self.actions_by_id) | {"theme": theme_menu(settings, self.menu)}
+        fill_menu(self.menu, MENU, self.actions_by_id, submenus)
         self.dialogs.actions = self.actions_by_id
         self.picture_actions.actions = self.actions_by_id
         self.side.give_actions(self.actions_by_id)

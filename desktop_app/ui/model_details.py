@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QPainter, QPainterPath, QPaintEvent, QPixmap
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, PARTS, UNKNOWN
 from desktop_app.checkpoints.loras import KINDS as LORAS
@@ -20,6 +20,7 @@ from desktop_app.ui.picture_actions import show_in_folder
 from desktop_app.ui.translate import translated
 from desktop_app.ui.widgets.info_table import InfoTable
 from desktop_app.ui.widgets.labels import label, selectable
+from desktop_app.ui.widgets.scroll import scrolling
 
 PREVIEW_HEIGHT, LOW_PREVIEW = 220, 132
 LOW = 640
@@ -131,12 +132,6 @@ class ModelDetails(QFrame):
         for part in (self.preview, self.title, self.verdict, self.table, self.notes):
             column.addWidget(part)
         column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setWidget(page)
         foot = QFrame()
         foot.setProperty("role", "foot")
         buttons = QVBoxLayout(foot)
@@ -152,7 +147,7 @@ class ModelDetails(QFrame):
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(0)
-        whole.addWidget(scroll, 1)
+        whole.addWidget(scrolling(page), 1)
         whole.addWidget(foot)
 
     @Slot()

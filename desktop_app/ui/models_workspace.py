@@ -53,6 +53,8 @@ NARROW = 900
 """Width in px under which the details are narrower."""
 NARROW_DETAILS, WIDE_DETAILS = 272, 340
 NARROW_FILTER, WIDE_FILTER = 120, 240
+MOST_HEIGHT = (1 << 24) - 1
+"""Of a widget, in px, in Qt."""
 YAML = (".yaml", ".yml")
 
 
@@ -217,8 +219,14 @@ class ModelsWorkspace(QWidget):
             texts.append(self.tr("{shown} shown").format(shown=numbers.toString(shown)))
         if self._library.scanning:
             texts.append(self.tr("looking…"))
-        self.invitation.setVisible(0 < shown == whole and not self._settings.get("model_folders"))
+        self._invite(0 < shown == whole and not self._settings.get("model_folders"))
         self.count.setText(" · ".join(texts))
+
+    def _invite(self, invite: bool) -> None:
+        """Under the few models that come with the program, say how more of them get there."""
+        self.invitation.setVisible(invite)
+        rows = self.list.sizeHintForRow(0) * self._library.rowCount() + 2 * theme.S
+        self.pages.setMaximumHeight(rows if invite else MOST_HEIGHT)
 
     @Slot()
     def _keep_chosen(self) -> None:

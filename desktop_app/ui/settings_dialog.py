@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Slot
+from PySide6.QtCore import Slot
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
@@ -15,7 +15,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -26,6 +25,7 @@ from desktop_app.ui import theme
 from desktop_app.ui.translate import translated, translated_label
 from desktop_app.ui.widgets.calm import CalmComboBox, CalmSpinBox
 from desktop_app.ui.widgets.labels import label
+from desktop_app.ui.widgets.scroll import scrolling
 
 NUMBER_WIDTH = 88
 CAPTION_WIDTH = 152
@@ -60,15 +60,16 @@ class SettingsDialog(QDialog):
         close.setAutoDefault(False)
         close.setToolTip(self.tr("Close this window. Changes are saved already."))
         grid.setRowStretch(grid.rowCount(), 1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setWidget(page)
+        foot = QFrame()
+        foot.setProperty("role", "foot")
+        foot_row = QVBoxLayout(foot)
+        foot_row.setContentsMargins(theme.XL, theme.M, theme.XL, theme.M)
+        foot_row.addWidget(buttons)
         column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, theme.L, theme.L)
-        column.addWidget(scroll, 1)
-        column.addWidget(buttons)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(scrolling(page), 1)
+        column.addWidget(foot)
         settings.changed.connect(self._show)
 
     def _add_row(self, grid: QGridLayout, setting: Setting) -> None:

@@ -339,6 +339,7 @@ QScrollBar::handle { background: @line; border-radius: 3px; margin: 2px; }
 QScrollBar::handle:vertical { min-height: 24px; }
 QScrollBar::handle:horizontal { min-width: 24px; }
 QScrollBar::handle:hover { background: @faint; }
+QScrollBar::handle:disabled { background: transparent; }
 QScrollBar::add-line, QScrollBar::sub-line, QScrollBar::add-page, QScrollBar::sub-page {
     background: none; border: none; width: 0; height: 0;
 }
@@ -361,7 +362,7 @@ QTableWidget {
 }
 QTableWidget::item { padding: 2px 6px; }
 QTableWidget::item:selected { background: @raised; color: @text; }
-QHeaderView::section { background: @panel; color: @muted; border: none; padding: 6px; font-size: 12px; }
+QHeaderView::section { background: @panel; color: @muted; border: none; padding: 6px 9px; font-size: 12px; }
 QSplitter::handle { background: transparent; }
 QDialog { background: @panel; }
 """

@@ -28,7 +28,7 @@ import desktop_app.ui
 from desktop_app.core.messages import Message
 from desktop_app.core.paths import resources_dir
 from desktop_app.ui import theme
-from desktop_app.ui.actions import ACTIONS, MENU, PICTURE_MENU
+from desktop_app.ui.actions import ACTIONS, MENU, PICTURE_MENU, SUBMENUS
 from desktop_app.ui.canvas import Canvas
 from desktop_app.ui.main_window import COLUMNS
 from tests.ui.conftest import build
@@ -132,7 +132,8 @@ def test_every_action_has_a_handler_words_and_its_keys_for_itself(stand):
     keys = [key.toString() for action in actions.values() for key in action.shortcuts()]
     assert len(keys) == len(set(keys))
     assert all(action.text() and action.toolTip().endswith(".") for action in actions.values())
-    assert {id for id in (*MENU, *PICTURE_MENU) if id not in ("", "theme")} <= set(actions)
+    inside = [id for _, ids in SUBMENUS.values() for id in ids]
+    assert {*MENU, *PICTURE_MENU, *inside} - {"", "theme", *SUBMENUS} <= set(actions)
 
 
 def test_every_action_can_be_found_in_a_menu_or_has_a_key():
@@ -149,7 +150,10 @@ def test_the_shortcuts_dialog_lists_them_all(stand):
 
 def test_the_window_menu_opens_by_key_and_reaches_the_themes(stand):
     texts = [action.text() for action in stand.window.menu.actions() if action.text()]
-    assert "Theme" in texts
+    assert [text for text in texts if text in ("Prompt", "Picture", "Film", "View", "Theme")] == [
+        *(text for text, _ in SUBMENUS.values()),
+        "Theme",
+    ]
     theme_action = next(action for action in stand.window.menu.actions() if action.text() == "Theme")
     dark = next(action for action in theme_action.menu().actions() if action.text() == "Dark")
     dark.trigger()

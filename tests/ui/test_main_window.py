@@ -631,7 +631,8 @@ def test_the_surprise_has_a_key_and_a_place_in_the_menu(stand):
     assert stand.draft.value("prompt") == stand.window.prompt_panel.prompt.toPlainText() != ""
     action = stand.window.actions_by_id["surprise"]
     assert action.isEnabled()
-    assert action in stand.window.menu.actions()
+    prompt_menu = next(entry.menu() for entry in stand.window.menu.actions() if entry.text() == "Prompt")
+    assert action in prompt_menu.actions()
 
 
 def test_state_files_are_json(qtbot, stand):
