@@ -7,9 +7,11 @@ walk through, so whoever has several questions asks them of the same :func:`file
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
+from desktop_app.checkpoints.identify import identify
 from desktop_app.checkpoints.identity import Identity
 from desktop_app.checkpoints.scan import DEEPEST, PIPELINE, display_name, model_files
 from desktop_app.checkpoints.single_file import SUFFIXES, known, may_be_run
@@ -59,13 +61,16 @@ def names_of(path: Path) -> tuple[str, str, str]:
 def resolve_model(value: str, files: Collection[Path]) -> Path:
     """The one of ``files`` that is the model called ``value``, which may also be a path of its own.
 
-    Raises ``RequestError`` ("model.unknown"), or ``AppError`` ("model.none") when there is none at all.
+    Raises ``RequestError`` ("model.unknown"), or ``AppError``: what is wrong with what lies at the path, or
+    ("model.none") that there is no model at all.
     """
     if found := _called(value, files):
         return found
     path = Path(value).expanduser()
     if value and ((path / PIPELINE).is_file() or path.is_file()):
         return path.absolute()
+    if value and os.path.lexists(path) and (problem := identify(path).problem):
+        raise AppError(problem.id, **problem.values)
     first_model(files)
     raise RequestError("model.unknown", value=value, known=", ".join(_like(value, files)))
 

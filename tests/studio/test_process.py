@@ -19,6 +19,7 @@ from desktop_app.export.pictures import save_picture
 from desktop_app.studio.generation_thread import GenerationThread
 from desktop_app.studio.job_queue import JobQueue
 from desktop_app.studio.transport import ProcessTransport
+from tests.checkpoints.bad_weights import MEGABYTE, write_all
 from tests.tiny_models import add_enlarger, tiny_model
 
 REQUEST = GenerationRequest(model="tiny", prompt="a red house", width=64, height=64, steps=4, seed=3, scheduler="euler")
@@ -180,6 +181,22 @@ def test_a_model_that_is_not_there_is_a_sentence_and_the_engine_stays(qtbot, que
     ended(qtbot, after)
     assert (job.state, job.message.id) == ("failed", "model.unknown")
     assert after.state == "finished"
+
+
+@posix
+def test_every_bad_file_is_named_and_the_engine_stays(qtbot, queue, transport, tmp_path):
+    ended(qtbot, queue.add(REQUEST))
+    engine, before = transport.pid, psutil.Process(transport.pid).memory_info().rss
+    bad = write_all(tmp_path)
+    jobs = {name: queue.add(replace(REQUEST, model=str(path))) for name, (path, _) in bad.items()}
+    after = queue.add(REQUEST)
+    ended(qtbot, after)
+    assert {name: (job.state, job.message.id) for name, job in jobs.items()} == {
+        name: ("failed", id or "model.unfit") for name, (_, id) in bad.items()
+    }
+    assert after.state == "finished"
+    assert transport.pid == engine
+    assert psutil.Process(engine).memory_info().rss - before < 200 * MEGABYTE
 
 
 _WINDOW = """
