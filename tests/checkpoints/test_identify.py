@@ -117,6 +117,32 @@ ADDED = {
         {"params_ema.conv_first.weight": (64, 3, 3, 3), "params_ema.body.0.rdb1.conv1.weight": (32, 64, 3, 3)},
         ("upscaler", UNKNOWN),
     ),
+    "ESRGAN as BasicSR trains it": (
+        {"conv_first.weight": (64, 3, 3, 3), "RRDB_trunk.0.RDB1.conv1.weight": (32, 64, 3, 3)},
+        ("upscaler", UNKNOWN),
+    ),
+    "ESRGAN that doubles, whose input comes in squares": (
+        {"params.conv_first.weight": (64, 12, 3, 3), "params.body.0.rdb1.conv1.weight": (32, 64, 3, 3)},
+        ("upscaler", UNKNOWN),
+    ),
+    "compact": (
+        {"params.body.0.weight": (64, 3, 3, 3), "params.body.1.weight": (64,), "params.body.2.weight": (64, 64, 3, 3)},
+        ("upscaler", UNKNOWN),
+    ),
+    "SwinIR": (
+        {
+            "params_ema.conv_first.weight": (180, 3, 3, 3),
+            "params_ema.layers.0.residual_group.blocks.0.attn.qkv.weight": (540, 180),
+        },
+        ("upscaler", UNKNOWN),
+    ),
+    "SPAN": (
+        {"params.conv_1.sk.weight": (48, 3, 1, 1), "params.block_1.c1_r.sk.weight": (48, 48, 1, 1)},
+        ("upscaler", UNKNOWN),
+    ),
+    "a network that only begins like one of them": ({"conv_first.weight": (64, 3, 3, 3)}, (UNKNOWN, UNKNOWN)),
+    "TAESD's encoder": ({"0.weight": (64, 3, 3, 3), "1.conv.0.weight": (64, 64, 3, 3)}, ("tiny-vae", UNKNOWN)),
+    "TAEHV, for films": ({"decoder.1.weight": (256, 16, 3, 3), "encoder.0.weight": (64, 3, 3, 3)}, (UNKNOWN, UNKNOWN)),
     "TAESD's decoder": ({"1.weight": (64, 4, 3, 3), "3.conv.0.weight": (64, 64, 3, 3)}, ("tiny-vae", UNKNOWN)),
     "IP-Adapter": ({"ip_adapter.1.to_k_ip.weight": (320, 768), "image_proj.proj.weight": ()}, ("ip-adapter", "sd-1")),
 }
