@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from desktop_app.checkpoints.pipelines import PipelineCall
+from desktop_app.checkpoints.scan import display_name
 from desktop_app.core.catalog import FILM, PICTURE, BridgeFacts, Family, FilmFacts
 from desktop_app.core.errors import AppError
 
@@ -70,7 +71,7 @@ def parts_with_weights(folder: Path, index: Mapping[str, Any]) -> tuple[str, ...
     parts = [name for name, value in index.items() if _is_part(value)]
     for part in parts:
         if not (folder / part).is_dir():
-            raise AppError("model.missing-file", model=folder.name, file=f"{part}/")
+            raise AppError("model.missing-file", model=display_name(folder), file=f"{part}/")
     return tuple(part for part in parts if (folder / part / "config.json").is_file())
 
 

@@ -107,11 +107,11 @@ def check_model_files(facts: ModelFacts) -> None:
     for part in parts:
         files = sorted((folder / part).glob("*.safetensors"))
         if not files:
-            raise AppError("model.missing-file", model=folder.name, file=f"{part}/*.safetensors")
+            raise AppError("model.missing-file", model=display_name(folder), file=f"{part}/*.safetensors")
         tensors = sum(_count_tensors(folder.name, file) for file in files)
         if setting := impossible_layers(read_config(folder / part / "config.json"), tensors):
             reason = f"asks for more layers than there are weights ({setting})"
-            raise AppError("model.damaged", model=folder.name, file=f"{part}/config.json", reason=reason)
+            raise AppError("model.damaged", model=display_name(folder), file=f"{part}/config.json", reason=reason)
 
 
 def _count_tensors(model: str, file: Path) -> int:
@@ -142,9 +142,11 @@ def _pipeline_of(folder: Path) -> str:
             raise TypeError("no name of a class")
         return kind
     except OSError as problem:
-        raise AppError("model.missing-file", model=folder.name, file=MODEL_INDEX) from problem
+        raise AppError("model.missing-file", model=display_name(folder), file=MODEL_INDEX) from problem
     except (ValueError, KeyError, TypeError, RecursionError) as problem:
-        raise AppError("model.damaged", model=folder.name, file=MODEL_INDEX, reason="is not valid") from problem
+        raise AppError(
+            "model.damaged", model=display_name(folder), file=MODEL_INDEX, reason="is not valid"
+        ) from problem
 
 
 def _family_of(folder: Path, kind: str) -> tuple[str, Family]:
@@ -156,7 +158,7 @@ def _family_of(folder: Path, kind: str) -> tuple[str, Family]:
         return key, family
     call = read_call(kind)
     if call is None or not call.draws_from_words:
-        raise AppError("model.family", model=folder.name, kind=kind)
+        raise AppError("model.family", model=display_name(folder), kind=kind)
     return key, with_pipeline(family, call, read_config(folder / "vae" / "config.json"))
 
 

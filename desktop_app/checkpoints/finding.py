@@ -61,7 +61,7 @@ def names_of(path: Path) -> tuple[str, str, str]:
 def resolve_model(value: str, files: Collection[Path]) -> Path:
     """The one of ``files`` that is the model called ``value``, which may also be a path of its own.
 
-    Raises ``RequestError`` ("model.unknown"), or ``AppError``: what is wrong with what lies at the path, or
+    Raises ``RequestError`` ("model.unknown"), or ``AppError``: what is wrong with what lies at an absolute path, or
     ("model.none") that there is no model at all.
     """
     if found := _called(value, files):
@@ -69,7 +69,7 @@ def resolve_model(value: str, files: Collection[Path]) -> Path:
     path = Path(value).expanduser()
     if value and ((path / PIPELINE).is_file() or path.is_file()):
         return path.absolute()
-    if value and os.path.lexists(path) and (problem := identify(path).problem):
+    if path.is_absolute() and os.path.lexists(path) and (problem := identify(path).problem):
         raise AppError(problem.id, **problem.values)
     first_model(files)
     raise RequestError("model.unknown", value=value, known=", ".join(_like(value, files)))

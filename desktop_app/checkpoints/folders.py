@@ -13,6 +13,7 @@ from desktop_app.checkpoints.contents import Contents
 from desktop_app.checkpoints.identity import UNKNOWN, Identity
 from desktop_app.checkpoints.parts import missing_parts
 from desktop_app.checkpoints.safetensors_header import read_contents
+from desktop_app.checkpoints.scan import display_name
 from desktop_app.checkpoints.weights_file import FileProblem
 
 INDEX, CONFIG = "model_index.json", "config.json"
@@ -112,7 +113,7 @@ def _whole(path: Path) -> Identity:
         parts=parts,
         missing=missing_parts(architecture, parts),
         prediction=denoiser.prediction or _scheduler_prediction(path),
-        title=path.name,
+        title=display_name(path),
     )
 
 

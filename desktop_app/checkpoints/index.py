@@ -18,7 +18,7 @@ from desktop_app.checkpoints.scan import PART, PIPELINE
 from desktop_app.core.files import replace_file
 from desktop_app.core.messages import ENGLISH, Message
 
-VERSION = 6
+VERSION = 7
 """Another one whenever :func:`identify` would say something else of the same file."""
 _TUPLES = ("parts", "missing")
 _NAMES = {field.name for field in fields(Identity)} - {"path"}

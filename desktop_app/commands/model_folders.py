@@ -7,15 +7,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, Identity
+from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, UNKNOWN, Identity
 from desktop_app.checkpoints.index import Index
 from desktop_app.checkpoints.scan import comfy_folders, display_name, model_files
+from desktop_app.checkpoints.single_file import RUN
 from desktop_app.core.errors import AppError, RequestError
 from desktop_app.core.messages import Message
 from desktop_app.core.paths import app_paths
 from desktop_app.core.settings import load_settings, save_settings
-
-_GIB = 1024**3
+from desktop_app.core.sizes import size_text
 
 
 def add_arguments(commands: Any) -> None:
@@ -73,15 +73,20 @@ def _folders(path: Path) -> list[Path]:
         raise AppError("library.yaml", file=path.name, reason=str(problem)) from problem
 
 
+def architecture_text(identity: Identity) -> str:
+    """The architecture in words; "" where what it is for several, or nobody can tell."""
+    known = identity.architecture != UNKNOWN or identity.kind in (UNKNOWN, *RUN)
+    return ARCHITECTURES[identity.architecture] if known else ""
+
+
 def problem_as_json(problem: Message | None) -> dict[str, str] | None:
     """What is wrong with a file, for programs: its id and the sentences for people."""
     return {"id": problem.id, "text": problem.text, "remedy": problem.remedy} if problem else None
 
 
 def _row(identity: Identity) -> tuple[str, str, str, str]:
-    size = f"{identity.size / _GIB:.2f} GiB"
-    about = identity.problem.text if identity.problem else ARCHITECTURES[identity.architecture]
-    return display_name(identity.path), KINDS[identity.kind], size, about
+    about = identity.problem.text if identity.problem else architecture_text(identity)
+    return display_name(identity.path), KINDS[identity.kind], size_text(identity.size), about
 
 
 def _as_json(identity: Identity) -> dict[str, object]:

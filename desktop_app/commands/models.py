@@ -8,14 +8,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+from desktop_app.checkpoints.facts import read_model_facts
 from desktop_app.checkpoints.identify import identify
-from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, PARTS, Identity
+from desktop_app.checkpoints.identity import KINDS, PARTS, Identity
+from desktop_app.checkpoints.single_file import RUN
 from desktop_app.commands import model_convert, model_downloads, model_folders
 from desktop_app.core.errors import AppError
 from desktop_app.core.forecast import weight_bytes
-from desktop_app.core.messages import Message
 from desktop_app.core.sizes import size_text
-from desktop_app.studio.model_verdict import RUN_FORMATS
+from desktop_app.studio.model_verdict import verdict
 
 _PREDICTIONS = {"epsilon": "noise (epsilon)", "v_prediction": "velocity (v-prediction)", "flow": "flow"}
 _SHOWN_METADATA = 160
@@ -66,11 +67,11 @@ def _rows(identity: Identity) -> dict[str, str]:
         "File": str(identity.path),
         "Title": identity.title,
         "Kind": KINDS[identity.kind],
-        "Architecture": ARCHITECTURES[identity.architecture],
+        "Architecture": model_folders.architecture_text(identity),
         "Variant": identity.variant,
         "Format": identity.format,
-        "Use": "" if identity.format in RUN_FORMATS else str(Message("library.format", {"format": identity.format})),
-        "Numbers": " in ".join(filter(None, (identity.dtype, identity.quantisation))),
+        "Use": _use(identity),
+        "Numbers": " in ".join(filter(None, (identity.dtype, identity.quantisation.removeprefix("fp8")))),
         "Parameters": f"{identity.parameters:,}",
         "On disk": size_text(identity.size),
         "In memory": f"{size_text(weight_bytes(identity.parameters, 'float16'))} as float16",
@@ -80,6 +81,18 @@ def _rows(identity: Identity) -> dict[str, str]:
     }
     rows |= {name: _short(value) for name, value in sorted(identity.metadata.items())}
     return {name: value for name, value in rows.items() if value}
+
+
+def _use(identity: Identity) -> str:
+    """Whether and how the program can use it, in sentences."""
+    if identity.kind in RUN and identity.format == "safetensors":
+        try:
+            read_model_facts(identity.path)
+            return str(verdict(identity, True, None, None)[1])
+        except AppError as problem:
+            if identity.path.is_dir():
+                return str(problem)
+    return str(verdict(identity, False, None, None)[1])
 
 
 def _words(parts: tuple[str, ...]) -> str:

@@ -113,6 +113,28 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "This textual inversion stands for words.",
         "Write {name} into the prompt; embedding:{name} in ComfyUI's dialect, <{name}> in InvokeAI's.",
     ),
+    "library.lora-other": (
+        "This LoRA is for {architecture}; Safelight puts LoRAs on Stable Diffusion 1, 2 and XL and on FLUX.1 alone.",
+        "Take one for a model that you have.",
+    ),
+    "library.vae": (
+        "This autoencoder can take the place of that of a model with the same latents.",
+        "Choose it under “Advanced”, or with --vae {name}.",
+    ),
+    "library.vae-other": (
+        "An autoencoder that no model here can use: of another kind than those of Stable Diffusion, SDXL and FLUX.1,"
+        " or with no “vae” in its path.",
+        "If it is one of theirs, move it into a folder called VAE.",
+    ),
+    "library.motion": (
+        "This motion adapter lets the models that it fits make films.",
+        "Choose it under “Film”, or with --motion-model {name}.",
+    ),
+    "library.motion-file": (
+        "Safelight reads motion adapters from folders in diffusers layout, not from single files.",
+        "Download such a folder, for example guoyww/animatediff-motion-adapter-v1-5-3.",
+    ),
+    "library.unused": ("{kind}: Safelight does not use files of this kind.", ""),
     "library.part": ("{kind}: it is used together with a checkpoint, not by itself.", ""),
     "library.missing": (
         "Cannot be used alone: it lacks {parts}.",

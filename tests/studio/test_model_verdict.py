@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from desktop_app.checkpoints.identify import identify
 from desktop_app.checkpoints.identity import ARCHITECTURES, Identity
 from desktop_app.checkpoints.published import FOLDERS
 from desktop_app.checkpoints.single_file import PARTS as SINGLE_FILES
@@ -16,6 +17,9 @@ from desktop_app.core.memory_plan import NO_WISHES
 from desktop_app.core.messages import Message
 from desktop_app.core.planning import choose
 from desktop_app.studio.model_verdict import verdict
+from tests.checkpoints.headers import write_header
+from tests.checkpoints.real_models import shapes_of
+from tests.checkpoints.test_lone_parts import halves
 from tests.core.test_forecast import CARD, CPU, GB, LARGE
 from tests.core.test_request import FACTS, GOOD
 
@@ -32,7 +36,14 @@ CHECKPOINT: dict[str, Any] = {"kind": "checkpoint"}
         ({"kind": "denoiser"}, False, False, "library.other-architecture"),
         ({"kind": "denoiser", "architecture": "sd-1", "missing": ("vae",)}, False, False, "library.missing"),
         ({"kind": "lora"}, False, True, "library.lora"),
-        ({"kind": "vae"}, False, False, "library.part"),
+        ({"kind": "lora", "architecture": "flux-1"}, False, True, "library.lora"),
+        ({"kind": "lora", "architecture": "wan-2"}, False, False, "library.lora-other"),
+        ({"kind": "vae"}, False, False, "library.vae-other"),
+        ({"kind": "text-encoder"}, False, False, "library.part"),
+        ({"kind": "controlnet", "architecture": "sdxl"}, False, False, "library.unused"),
+        ({"kind": "t2i-adapter"}, False, False, "library.unused"),
+        ({"kind": "motion-module", "architecture": "sd-1"}, False, False, "library.motion-file"),
+        ({"kind": "motion-module", "architecture": "sdxl"}, False, False, "library.unused"),
         ({"kind": "checkpoint", "architecture": "sd-1", "missing": ("vae",)}, False, False, "library.missing"),
         ({"kind": "checkpoint", "architecture": "flux-1", "missing": ("vae",)}, False, False, "library.folder"),
         ({"kind": "checkpoint", "architecture": "sd-1", "variant": "inpainting"}, False, False, "model.unfit"),
@@ -56,6 +67,19 @@ def test_a_pickled_embedding_that_somebody_trusts() -> None:
     runs, message = verdict(pickled, False, None, None, trusted=True)
     assert (runs, message.id, message.values["name"]) == (True, "library.embedding", "easy")
     assert verdict(replace(pickled, kind="lora"), False, None, None, trusted=True)[1].id == "library.pickle"
+
+
+def test_parts_that_models_can_use_are_called_as_there(tmp_path: Path) -> None:
+    file = write_header(tmp_path / "VAE" / "mse.safetensors", shapes_of("kl vae"))
+    runs, message = verdict(identify(file), False, None, None)
+    assert (runs, message.id, message.values) == (True, "library.vae", {"name": "mse"})
+    decoder = write_header(tmp_path / "vae_approx" / "taesd_decoder.safetensors", halves("tiny vae")["decoder"])
+    assert verdict(identify(decoder), False, None, None)[1].values == {"name": "taesd"}
+    adapter = tmp_path / "v3"
+    write_header(adapter / "diffusion_pytorch_model.safetensors", shapes_of("motion adapter"))
+    (adapter / "config.json").write_text('{"_class_name": "MotionAdapter"}')
+    runs, message = verdict(identify(adapter), False, None, None)
+    assert (runs, message.id, message.values) == (True, "library.motion", {"name": "v3"})
 
 
 def test_a_folder_that_is_no_model_here_is_not_told_to_be_downloaded_as_a_folder(tmp_path: Path) -> None:
