@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QStringListModel, Qt, Signal, Slot
-from PySide6.QtWidgets import QCompleter, QLineEdit, QListView, QVBoxLayout, QWidget
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from desktop_app.checkpoints.identity import UNKNOWN
-from desktop_app.checkpoints.loras import KINDS, lora_name
+from desktop_app.checkpoints.identity import UNKNOWN, Identity
+from desktop_app.checkpoints.loras import KINDS, READ, lora_name
 from desktop_app.core.catalog import FAMILIES
 from desktop_app.prompt.tags import LoraTag, lora_tags, tag_text, without_tags
 from desktop_app.studio.draft import Draft
 from desktop_app.studio.model_library import ModelLibrary
 from desktop_app.ui import theme
+from desktop_app.ui.lora_finder import LoraFinder
 from desktop_app.ui.lora_row import LoraRow
+from desktop_app.ui.thumbnails import Thumbnails
 from desktop_app.ui.widgets.flow_layout import delete_all
 
 LABEL = 104
@@ -20,34 +22,22 @@ LABEL = 104
 
 
 class LoraStack(QWidget):
-    """A row for each tag of the prompt, and a box that finds more by any part of their names."""
+    """A row for each tag of the prompt, and a box that finds more."""
 
     names_changed = Signal()
     """Other LoRAs are there to be chosen, or another model is to wear them."""
 
-    def __init__(self, draft: Draft, library: ModelLibrary, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, draft: Draft, library: ModelLibrary, thumbnails: Thumbnails, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self._draft = draft
         self._library = library
         self._shown: list[str] = []
         self._label_width = LABEL
         self.rows: list[LoraRow] = []
-        self._known: list[str] = []
         self._words: dict[str, str] = {}
-        self.finder = QLineEdit()
-        self.finder.setPlaceholderText(self.tr("Add a LoRA…"))
-        self.finder.setAccessibleName(self.tr("Add a LoRA"))
-        self.finder.setToolTip(self.tr("Type any part of its name. Listed are those that may fit the model."))
-        self._names = QStringListModel(self)
-        completer = QCompleter(self._names, self)
-        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
-        completer.setFilterMode(Qt.MatchFlag.MatchContains)
-        popup = QListView()
-        popup.setProperty("role", "popup")
-        popup.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        popup.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        completer.setPopup(popup)
-        self.finder.setCompleter(completer)
+        self.finder = LoraFinder(thumbnails)
         self._list = QVBoxLayout()
         self._list.setSpacing(theme.S)
         column = QVBoxLayout(self)
@@ -55,8 +45,7 @@ class LoraStack(QWidget):
         column.setSpacing(theme.S)
         column.addLayout(self._list)
         column.addWidget(self.finder)
-        completer.activated.connect(self._add, Qt.ConnectionType.QueuedConnection)  # the box is filled in after it
-        self.finder.returnPressed.connect(lambda: self._add(self.finder.text()))
+        self.finder.chosen.connect(self.put_on)
         draft.changed.connect(self._draft_changed)
         draft.facts_changed.connect(self._refresh)
         library.scanned.connect(self._refresh)
@@ -78,13 +67,11 @@ class LoraStack(QWidget):
         facts = self._draft.facts
         fitting = (UNKNOWN, *(FAMILIES[facts.family].architectures if facts else ()))
         items = [item for item in self._library.items if item.identity.kind in KINDS]
-        loras = [item.identity for item in items]
         self._words = {lora_name(item.identity.path).lower(): ", ".join(item.notes.trigger_words) for item in items}
-        worn = [lora for lora in loras if lora.architecture in fitting and not lora.problem and not lora.variant]
-        self._known = [lora_name(lora.path) for lora in worn]
-        self._names.setStringList(self._known)
+        wearable = [item for item in items if item.identity.architecture in fitting and _can_be_worn(item.identity)]
+        self.finder.choices.set_items(wearable)
         takes = facts is not None and "lora" in facts.controls
-        self.setVisible(takes and bool(self._known or lora_tags(self._draft.value("prompt"))))
+        self.setVisible(takes and bool(wearable or lora_tags(self._draft.value("prompt"))))
         self._show_tags()
         self.names_changed.emit()
 
@@ -146,10 +133,6 @@ class LoraStack(QWidget):
         gap = " " if prompt and not prompt.endswith((" ", "\n")) else ""
         self._draft.set_value("prompt", f"{prompt}{gap}{tag_text(name, 1.0)}")
 
-    @Slot(str)
-    def _add(self, name: str) -> None:
-        found = next((known for known in self._known if known.lower() == name.strip().lower()), None)
-        if found is None:
-            return
-        self.finder.clear()
-        self.put_on(found)
+
+def _can_be_worn(lora: Identity) -> bool:
+    return not lora.problem and not lora.variant and lora.path.suffix.lower() in READ

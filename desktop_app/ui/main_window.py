@@ -135,7 +135,9 @@ class MainWindow(QMainWindow):
     def _make_parts(self) -> None:
         self.thumbnails = Thumbnails(self)
         self.menu = QMenu(self.tr("Menu"), self)
-        self.prompt_panel = PromptPanel(self.draft, self.background, self._library, self._paths.start_pictures)
+        self.prompt_panel = PromptPanel(
+            self.draft, self.background, self._library, self.thumbnails, self._paths.start_pictures
+        )
         self.stage = Stage(self.viewer)
         self.canvas = self.stage.canvas
         self.top_bar = TopBar(self.canvas, self.menu)

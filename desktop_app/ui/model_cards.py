@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Protocol
+
 from PySide6.QtCore import QCoreApplication, QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPainterPath, QPixmap
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
@@ -9,7 +12,7 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem,
 from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, UNKNOWN
 from desktop_app.core.messages import Message
 from desktop_app.core.sizes import size_text
-from desktop_app.studio.model_library import LibraryItem, ModelLibrary
+from desktop_app.studio.model_library import LibraryItem
 from desktop_app.ui import theme
 from desktop_app.ui.icons import paint_icon
 from desktop_app.ui.thumbnails import Thumbnails
@@ -36,27 +39,44 @@ def told_of_this_file(problem: Message) -> tuple[str, str]:
     return translated(Message(problem.id, {**problem.values, "file": this}))
 
 
+class Items(Protocol):
+    """What a list shows."""
+
+    def item(self, row: int) -> LibraryItem: ...
+
+
 class ModelCards(QStyledItemDelegate):
     """One row of the list."""
 
-    def __init__(self, library: ModelLibrary, thumbnails: Thumbnails, parent: QWidget) -> None:
+    def __init__(
+        self,
+        items: Items,
+        thumbnails: Thumbnails,
+        parent: QWidget,
+        side: int = SIDE,
+        told: Callable[[LibraryItem], str] | None = None,
+    ) -> None:
+        """``side`` is the length of a preview picture in px.
+
+        ``told`` gives what stands below the name, in the place of what it is and how large.
+        """
         super().__init__(parent)
-        self._library = library
+        self._items, self._side, self._told = items, side, told
         self._thumbnails = thumbnails
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: N802 (Qt's name)
-        return QSize(240, SIDE + 2 * theme.S)
+        return QSize(240, self._side + 2 * theme.S)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        item = self._library.item(index.row())
+        item = self._items.item(index.row())
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         row = QRectF(option.rect).adjusted(theme.S, 1, -theme.S, -1)
         self._paint_ground(painter, row, option.state)
-        picture = QRectF(row.left() + theme.S, row.center().y() - SIDE / 2, SIDE, SIDE)
+        picture = QRectF(row.left() + theme.S, row.center().y() - self._side / 2, self._side, self._side)
         self._paint_picture(painter, picture, item)
-        self._paint_texts(painter, row.adjusted(SIDE + theme.S + theme.M, theme.S, -theme.M, -theme.S), item)
+        self._paint_texts(painter, row.adjusted(self._side + theme.S + theme.M, theme.XS, -theme.M, -theme.XS), item)
         painter.restore()
 
     def _paint_ground(self, painter: QPainter, row: QRectF, state: QStyle.StateFlag) -> None:
@@ -72,7 +92,7 @@ class ModelCards(QStyledItemDelegate):
     def _paint_picture(self, painter: QPainter, box: QRectF, item: LibraryItem) -> None:
         outline = QPainterPath()
         outline.addRoundedRect(box, 4, 4)
-        pixmap = self._pixmap(item, round(2 * SIDE * painter.device().devicePixelRatioF()))
+        pixmap = self._pixmap(item, round(2 * self._side * painter.device().devicePixelRatioF()))
         if pixmap is None or pixmap.isNull():
             painter.fillPath(outline, theme.color("panel"))
             icon = "alert" if item.identity.problem else "models"
@@ -87,7 +107,7 @@ class ModelCards(QStyledItemDelegate):
         return self._thumbnails.get(preview, 0.0, side) if preview else None
 
     def _paint_texts(self, painter: QPainter, area: QRectF, item: LibraryItem) -> None:
-        size = size_text(item.identity.size or None)
+        size = "" if self._told else size_text(item.identity.size or None)
         top, bottom = QRectF(area), QRectF(area)
         top.setHeight(area.height() / 2)
         bottom.setTop(area.top() + area.height() / 2)
@@ -99,7 +119,7 @@ class ModelCards(QStyledItemDelegate):
         painter.setPen(theme.color("muted"))
         painter.drawText(bottom, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, size)
         bottom.setRight(bottom.right() - width - theme.M)
-        _draw(painter, bottom, what_it_is(item), "error" if item.identity.problem else "muted")
+        _draw(painter, bottom, (self._told or what_it_is)(item), "error" if item.identity.problem else "muted")
 
 
 def _draw(painter: QPainter, area: QRectF, text: str, role: str) -> None:

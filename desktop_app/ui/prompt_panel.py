@@ -26,6 +26,7 @@ from desktop_app.ui.icons import icon
 from desktop_app.ui.lora_stack import LoraStack
 from desktop_app.ui.number_rows import NumberRow
 from desktop_app.ui.start_picture import StartPicture
+from desktop_app.ui.thumbnails import Thumbnails
 from desktop_app.ui.token_strip import TokenStrip
 from desktop_app.ui.translate import translated
 from desktop_app.ui.widgets.fold import Fold
@@ -55,6 +56,7 @@ class PromptPanel(QFrame):
         draft: Draft,
         background: Background,
         library: ModelLibrary,
+        thumbnails: Thumbnails,
         start_folder: Path,
         parent: QWidget | None = None,
     ) -> None:
@@ -67,7 +69,7 @@ class PromptPanel(QFrame):
         self._make_texts()
         self.token_reader = TokenReader(draft, background, library, self)
         self.tokens = TokenStrip(self.token_reader)
-        self.loras = LoraStack(draft, library)
+        self.loras = LoraStack(draft, library, thumbnails)
         self._make_model()
         self._make_numbers()
         self.film = FilmControls(draft)

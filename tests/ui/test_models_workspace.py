@@ -133,10 +133,20 @@ def test_details_tell_what_is_known(stand, workspace, qtbot):
     qtbot.waitUntil(lambda: not details.preview.isHidden())
 
 
-def test_a_part_of_a_model_cannot_be_used_by_itself(stand, workspace):
-    choose(stand, workspace, "easy")
+def test_a_part_of_a_model_cannot_be_used_by_itself(stand, workspace, folder, qtbot):
+    names = ("decoder.conv_in.weight", "decoder.conv_out.weight", "encoder.conv_in.weight")
+    write_weights(folder / "vae.safetensors", {name: [4, 4, 3, 3] for name in names})
+    stand.library.refresh()
+    qtbot.waitUntil(lambda: not stand.library.scanning)
+    choose(stand, workspace, "vae")
     assert "it is used together with a checkpoint, not by itself" in workspace.details.verdict.text()
     assert workspace.details.verdict.property("role") == "muted", "nothing is wrong with it"
+    assert workspace.details.use.isHidden()
+
+
+def test_a_textual_inversion_says_how_it_is_named(stand, workspace):
+    choose(stand, workspace, "easy")
+    assert workspace.details.verdict.text().startswith("This textual inversion stands for words. Write easy into the")
     assert workspace.details.use.isHidden()
 
 

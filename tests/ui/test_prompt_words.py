@@ -189,12 +189,23 @@ def test_a_lora_is_put_on_from_the_models(stand, panel):
     assert panel.prompt.isVisible()
 
 
-def test_more_are_found_by_any_part_of_their_names(stand, panel):
+def test_more_are_found_by_any_words_of_what_is_known(stand, panel, qtbot):
     stack = panel.loras
     assert stack.isVisible()
-    assert stack.finder.completer().model().stringList() == ["ink wash", "Sketch"]
-    QTest.keyClicks(stack.finder, "wash")
-    assert stack.finder.completer().currentCompletion() == "ink wash"
+    choices = stack.finder.choices
+    assert [choices.item(row).name for row in range(choices.rowCount())] == ["ink wash", "Sketch"]
+    QTest.keyClicks(stack.finder, "wash INK")
+    assert [choices.item(row).name for row in range(choices.rowCount())] == ["ink wash"]
+    popup = stack.finder.completer().popup()
+    assert popup.isVisible()
+    QTest.keyClick(popup, Qt.Key.Key_Down)
+    QTest.keyClick(popup, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: stack.finder.text() == "")
+    assert stand.draft.value("prompt") == "<lora:ink wash:1>"
+    assert choices.rowCount() == 2
+    stand.draft.set_value("prompt", "")
+    QTest.keyClicks(stack.finder, "nothing like it")
+    assert choices.rowCount() == 0
     stack.finder.setText("INK WASH")
     QTest.keyClick(stack.finder, Qt.Key.Key_Return)
     assert stand.draft.value("prompt") == "<lora:ink wash:1>"
