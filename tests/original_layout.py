@@ -128,6 +128,8 @@ def original_checkpoint(parts: Mapping[str, Any], architecture: str) -> Weights:
             text = original_clip(weights["text_encoder"], "cond_stage_model.transformer.")
         case "sd-2":
             text = original_open_clip(weights["text_encoder"], "cond_stage_model.model.")
+        case "sdxl-refiner":
+            text = original_open_clip(weights["text_encoder_2"], "conditioner.embedders.0.model.")
         case _:
             text = original_clip(weights["text_encoder"], "conditioner.embedders.0.transformer.")
             text |= original_open_clip(weights["text_encoder_2"], "conditioner.embedders.1.model.")

@@ -17,7 +17,8 @@ import torch  # isort: skip
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel  # isort: skip
 from diffusers import AutoencoderKLTemporalDecoder, EulerDiscreteScheduler, TextToVideoSDPipeline  # isort: skip
 from diffusers import MotionAdapter, StableVideoDiffusionPipeline, UNet3DConditionModel  # isort: skip
-from diffusers import StableDiffusionXLPipeline, UNetSpatioTemporalConditionModel  # isort: skip
+from diffusers import StableDiffusionXLImg2ImgPipeline, StableDiffusionXLPipeline  # isort: skip
+from diffusers import UNetSpatioTemporalConditionModel  # isort: skip
 from safetensors.torch import save_file  # isort: skip
 from transformers import CLIPImageProcessor, CLIPTextConfig, CLIPTextModel, CLIPTokenizer  # isort: skip
 from transformers import CLIPTextModelWithProjection  # isort: skip
@@ -147,6 +148,29 @@ def tiny_xl_pipeline(seed: int = 0, *, zeros: bool = True) -> StableDiffusionXLP
         unet=unet.eval(),
         scheduler=first.scheduler,
         force_zeros_for_empty_prompt=zeros,
+        add_watermarker=False,
+    )
+
+
+def tiny_xl_refiner_pipeline(seed: int = 1) -> StableDiffusionXLImg2ImgPipeline:
+    """The refiner of SDXL in small: one text encoder, and a U-Net that is told five numbers."""
+    whole = tiny_xl_pipeline(seed=seed)
+    config = {
+        **whole.unet.config,
+        "cross_attention_dim": 24,
+        "projection_class_embeddings_input_dim": 12 + 5 * 8,
+        "transformer_layers_per_block": 2,
+    }
+    return StableDiffusionXLImg2ImgPipeline(
+        vae=whole.vae,
+        text_encoder=None,
+        text_encoder_2=whole.text_encoder_2,
+        tokenizer=None,
+        tokenizer_2=whole.tokenizer_2,
+        unet=UNet2DConditionModel.from_config(config).eval(),
+        scheduler=whole.scheduler,
+        requires_aesthetics_score=True,
+        force_zeros_for_empty_prompt=False,
         add_watermarker=False,
     )
 

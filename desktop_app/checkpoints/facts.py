@@ -129,8 +129,9 @@ def weights_of(facts: ModelFacts) -> list[Path]:
     return weight_files(usable(path)) if path.is_file() else sorted(path.glob("*/*.safetensors"))
 
 
-def _text_layers(folder: Path) -> int:
-    layers = read_config(folder / "text_encoder" / "config.json").get("num_hidden_layers")
+def _text_layers(folder: Path, family: Family) -> int:
+    encoder = next((part for part in family.parts if part.startswith("text_encoder")), "text_encoder")
+    layers = read_config(folder / encoder / "config.json").get("num_hidden_layers")
     return layers if isinstance(layers, int) and layers > 0 else MAX_CLIP_SKIP
 
 
@@ -227,11 +228,13 @@ def _merge(
         schedulers=schedulers,
         controls=tuple(own.get("controls", family.controls)),
         preview=_preview(own.get("preview"), int(own.get("latent_channels", family.latent_channels))),
-        max_clip_skip=min(MAX_CLIP_SKIP, _text_layers(configs)),
+        max_clip_skip=min(MAX_CLIP_SKIP, _text_layers(configs, family)),
         enlarge=enlarge,
         default_enlarge=default_enlarge,
         kinds=family.kinds + (FILM,) * (film is not None and FILM not in family.kinds),
         film=film,
+        strength=family.strength,
+        needs_start=family.needs_start,
         motion_models=motion_models,
         examples=_examples(own),
         vocabulary=tuple(str(word) for word in vocabulary.get("words", ())),

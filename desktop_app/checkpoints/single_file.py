@@ -37,6 +37,11 @@ PARTS: dict[str, dict[str, _Map]] = {
         "unet": unet,
         "vae": vae,
     },
+    "sdxl-refiner": {
+        "text_encoder_2": lambda config: open_clip("conditioner.embedders.0.model."),
+        "unet": unet,
+        "vae": vae,
+    },
 }
 """Architecture: its parts as diffusers calls them, and where a single file has the tensors of each."""
 _BESIDE: dict[str, _Map] = {

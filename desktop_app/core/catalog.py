@@ -201,7 +201,13 @@ class Family:
     tiny: str = "taesd"
     """Which of :data:`TINY_AUTOENCODERS` knows its latents."""
     told_by: tuple[str, str, object] | None = None
-    """(config file, key, value) that tells its models from those of a later family with the same pipeline."""
+    """(config file, key, value) that tells its models from others with the same pipeline, which a later family has."""
+    strength: float = 0.7
+    """How much of a start picture a newcomer has drawn anew."""
+    needs_start: bool = False
+    """Its models draw pictures anew, and none from words alone."""
+    refines: str = ""
+    """Key of the family whose pictures its models finish."""
     overflows: bool = False
     """Its numbers are too large for float16; bfloat16 takes its place."""
     kinds: tuple[str, ...] = (PICTURE,)
@@ -223,6 +229,7 @@ class Family:
 
 TINY_AUTOENCODERS = ("taesdxl", "taesd3", "taef1", "taesd")
 """Published tiny autoencoders; the name of one may contain that of a later one."""
+_XL_SIZES = ((1024, 1024), (832, 1216), (1216, 832), (896, 1152), (1152, 896), (768, 1344), (1344, 768))
 _FLUX_SIZES = ((1024, 1024), (896, 1152), (1152, 896), (768, 1344), (1344, 768), (512, 512))
 _FLUX_CONTROLS = ("prompt", "lora", "vae", "steps", "scheduler", "size", "seed", "count", "start", "strength")
 _FLUX_PARTS = ("text_encoder", "text_encoder_2", "transformer", "vae")
@@ -275,7 +282,7 @@ OWN_LOOP: dict[str, Family] = {
         multiple=8,
         min_size=64,
         max_size=2048,
-        sizes=((1024, 1024), (832, 1216), (1216, 832), (896, 1152), (1152, 896), (768, 1344), (1344, 768)),
+        sizes=_XL_SIZES,
         steps=25,
         guidance_scale=6.0,
         scheduler="dpmpp-2m",
@@ -291,6 +298,7 @@ OWN_LOOP: dict[str, Family] = {
             "prompt_dialect",
             "lora",
             "vae",
+            "refiner",
             "size",
             "seed",
             "count",
@@ -300,6 +308,44 @@ OWN_LOOP: dict[str, Family] = {
         parts=("text_encoder", "text_encoder_2", "unet", "vae"),
         float32_parts=("vae",),
         tiny="taesdxl",
+    ),
+    "stable-diffusion-xl-refiner": Family(
+        label="Stable Diffusion XL refiner",
+        architectures=("sdxl-refiner",),
+        pipelines=("StableDiffusionXLImg2ImgPipeline",),
+        told_by=("model_index.json", "requires_aesthetics_score", True),
+        latent_channels=4,
+        multiple=8,
+        min_size=64,
+        max_size=2048,
+        sizes=_XL_SIZES,
+        steps=25,
+        guidance_scale=6.0,
+        scheduler="dpmpp-2m",
+        schedule_type="karras",
+        schedulers=DIFFUSION_SCHEDULERS,
+        controls=(
+            "prompt",
+            "negative_prompt",
+            "steps",
+            "guidance_scale",
+            "scheduler",
+            "clip_skip",
+            "prompt_dialect",
+            "vae",
+            "size",
+            "seed",
+            "count",
+            "start",
+            "strength",
+        ),
+        parts=("text_encoder_2", "unet", "vae"),
+        float32_parts=("vae",),
+        tiny="taesdxl",
+        tokenizer="tokenizer_2",
+        strength=0.3,
+        needs_start=True,
+        refines="stable-diffusion-xl",
     ),
     "stable-video-diffusion": Family(
         label="Stable Video Diffusion",
@@ -677,6 +723,10 @@ class ModelFacts:
     """What it makes: "picture", "film" or both; the first is a newcomer's."""
     film: FilmFacts | None = None
     """How it makes films; None if it makes none."""
+    strength: float = 0.7
+    """How much of a start picture a newcomer has drawn anew."""
+    needs_start: bool = False
+    """It draws pictures anew, and none from words alone."""
     footprint: Footprint | None = None
     """How large it is; None where that cannot be told from its files."""
     autoencoders: tuple[str, ...] = ()
@@ -685,8 +735,14 @@ class ModelFacts:
     """Of those that are tiny, and of the others that only previews can use; by folder name."""
     motion_models: tuple[str, ...] = ()
     """Motion adapters that fit it, by folder name, "" being its own; the first is a newcomer's."""
+    refiners: tuple[ModelFacts, ...] = ()
+    """Models that can finish its pictures."""
     pipeline: str = ""
     """Which of diffusers' pipelines it runs through; "" on the program's own sampling loop."""
+
+    def refiner(self, key: str) -> ModelFacts | None:
+        """The one of ``refiners`` that is called ``key``."""
+        return next((facts for facts in self.refiners if facts.key == key), None)
 
     def examples_of(self, kind: str) -> tuple[str, ...]:
         """Sentences to show a newcomer who wants a picture or a film."""

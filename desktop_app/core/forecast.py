@@ -60,6 +60,18 @@ def forecast(
     request: GenerationRequest, facts: ModelFacts, plan: Plan, machine: Machine, known: Sequence[Measurement] = ()
 ) -> Forecast | None:
     """What ``request`` needs where it runs as ``plan`` says; None where the model's sizes are unknown."""
+    own = _needs(request, facts, plan, machine, known)
+    refiner = facts.refiner(request.refiner)
+    if own is None or refiner is None:
+        return own
+    other = _needs(request, refiner, plan, machine, known)
+    return None if other is None else _together(own, other, refiner, plan)
+
+
+def _needs(
+    request: GenerationRequest, facts: ModelFacts, plan: Plan, machine: Machine, known: Sequence[Measurement]
+) -> Forecast | None:
+    """What the model by itself needs."""
     footprint = facts.footprint
     if footprint is None:
         return None
@@ -72,6 +84,19 @@ def forecast(
     denoiser, decoder = here.pop(footprint.denoiser), here.pop(DECODER)
     texts = max(here.values(), default=0)
     return Forecast(weights, texts, denoiser + work[DENOISING], decoder + work[DECODING], waiting=weights)
+
+
+def _together(own: Forecast, other: Forecast, refiner: ModelFacts, plan: Plan) -> Forecast:
+    """Of two models that are both there: the refiner, which needs the ``other``, decodes with the autoencoder of the
+    first."""
+    assert refiner.footprint is not None
+    shared = _part_bytes(refiner, refiner.footprint, plan, WHOLE)[DECODER]
+    weights = own.weights + other.weights - shared
+    if own.waiting:
+        stages = (max(own.encoding, other.encoding), max(own.denoising, other.denoising), own.decoding)
+        return Forecast(weights, *stages, waiting=weights)
+    denoising = max(own.denoising - own.weights, other.denoising - other.weights)
+    return Forecast(weights, weights, weights + denoising, weights + own.decoding - own.weights, waiting=0)
 
 
 def part_dtype(family: Family, part: str, dtype: str) -> str:

@@ -61,6 +61,19 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "The nearest possible number is {nearest}.",
     ),
     "fps.range": ("The frame rate must be from {low} to {high} frames per second, not {value}.", ""),
+    "refiner.unknown": (
+        "There is no refiner called “{value}” for the model {model}.",
+        "Known here: {known}. A refiner is a model of its own in the models folder.",
+    ),
+    "refiner.other": (
+        "The model {value} is no refiner for the model {model}.",
+        "Choose one that was made to finish its pictures, or none.",
+    ),
+    "refiner.unsupported": ("The model {model} hands its pictures to no refiner.", "Leave the refiner out."),
+    "refiner.range": (
+        "The refiner can go on after more than 0 and less than 1 of the noise, not after {value}.",
+        "0.8 is usual.",
+    ),
     "motion-model.unknown": (
         "There is no motion adapter “{value}” for this model.",
         "Known here: {known}.",
@@ -69,6 +82,10 @@ ENGLISH: dict[str, tuple[str, str]] = {
     "noise-augmentation.range": ("The noise over the start picture must be from 0 to 1, not {value}.", ""),
     "strength.range": ("The strength must be from 0 to 1, not {value}.", ""),
     "start.use": ("A start picture cannot be used to “{value}”.", "Known here: {known}."),
+    "start.needed-picture": (
+        "The model {model} draws pictures anew and needs a start picture.",
+        "Drop a picture onto the start area (on the command line: --image), or choose another model.",
+    ),
     "start.needed": (
         "The model {model} makes films of pictures and needs a start picture.",
         "Drop a picture onto the start area (on the command line: --image), or choose another model.",

@@ -62,6 +62,10 @@ class GenerationRequest:
     """Which layer of the text encoder is listened to, counted from its last one, 1. diffusers counts from 0."""
     vae: str = ""
     """Folder name of the autoencoder that takes the place of the model's own; "" is the model's own."""
+    refiner: str = ""
+    """Name of the model that finishes the picture; "" lets the model itself finish it."""
+    refiner_at: float = 0.8
+    """Share of the noise schedule, 0 to 1, after which the refiner goes on."""
     seed: int = RANDOM_SEED
     count: int = 1
     enlarge: int = 1
@@ -173,6 +177,7 @@ def default_request(facts: ModelFacts) -> GenerationRequest:
         kind=facts.kinds[0],
         frames=facts.film.frames if facts.film else FRAMES,
         fps=facts.film.fps if facts.film else FPS,
+        strength=facts.strength,
         motion_model=facts.motion_models[0] if facts.motion_models else "",
         prompt_syntax=PROMPT_SYNTAX,
         prompt_dialect=A1111,
@@ -193,6 +198,7 @@ def problems(request: GenerationRequest, facts: ModelFacts) -> list[AppError]:
         found.append(RequestError("clip-skip.range", value=request.clip_skip, high=facts.max_clip_skip))
     if request.vae and request.vae not in facts.autoencoders:
         found.append(_vae_problem(request.vae, facts))
+    found += _refiner_problems(request, facts)
     if request.enlarge not in (1, facts.enlarge):
         found.append(_enlarge_problem(request.enlarge, facts))
     if not 0 <= request.prompt_syntax <= PROMPT_SYNTAX:
@@ -209,6 +215,20 @@ def validate(request: GenerationRequest, facts: ModelFacts) -> None:
         raise problem
 
 
+def _refiner_problems(request: GenerationRequest, facts: ModelFacts) -> list[AppError]:
+    if not request.refiner:
+        return []
+    if "refiner" not in facts.controls:
+        return [RequestError("refiner.unsupported", model=facts.name)]
+    found: list[AppError] = []
+    if facts.refiner(request.refiner) is None:
+        known = ", ".join(refiner.key for refiner in facts.refiners) or "none"
+        found.append(RequestError("refiner.unknown", value=request.refiner, model=facts.name, known=known))
+    if not 0 < request.refiner_at < 1:  # also for nan
+        found.append(RequestError("refiner.range", value=request.refiner_at))
+    return found
+
+
 def _start_problems(request: GenerationRequest, facts: ModelFacts) -> list[AppError]:
     found: list[AppError] = []
     if request.start_use not in START_USES:
@@ -217,6 +237,8 @@ def _start_problems(request: GenerationRequest, facts: ModelFacts) -> list[AppEr
         found.append(RequestError("strength.range", value=request.strength))
     if not request.start and request.is_film and facts.film and facts.film.needs_start:
         found.append(RequestError("start.needed", model=facts.name))
+    if not request.start and facts.needs_start:
+        found.append(RequestError("start.needed-picture", model=facts.name))
     if not request.start and request.start_use == EXTEND:
         found.append(RequestError("extend.nothing"))
     if request.start_use == EXTEND and not request.is_film:

@@ -32,6 +32,15 @@ class Denoised:
     """The denoised estimate: what the finished latents would be if the prediction were right."""
 
 
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """What another model has made of the noise: it went through a share of the schedule."""
+
+    latents: Tensor
+    share: float
+    """0..1 of the training schedule's timesteps, the noisiest ones."""
+
+
 @torch.inference_mode()
 def denoise(
     predict: Predict,
@@ -43,6 +52,8 @@ def denoise(
     start: Tensor | None = None,
     strength: float = 1.0,
     known: Tensor | None = None,
+    until: float = 1.0,
+    handed: Handed | None = None,
 ) -> Iterator[Denoised]:
     """Denoise ``noise``, float32 of unit variance, in ``steps`` steps of ``scheduler``.
 
@@ -54,19 +65,22 @@ def denoise(
     skipped and ``noise`` is laid over it as the first one taken expects; see :func:`skipped_steps`, which may leave
     none. ``known``, (1, channels, n, height, width), holds the first n frames: before each evaluation they are replaced
     by themselves at its noise level (Video Diffusion Models, Ho et al. 2022, "replacement"), at the end by themselves.
+
+    ``until``, 0..1, ends it after that share of the noise schedule, and ``handed`` begins it where another model ended
+    it, which takes the place of ``start``; see :func:`evaluations_until`.
     """
     set_timesteps(scheduler, steps, noise)
-    skipped = 0 if start is None else skipped_steps(scheduler, steps, strength)
-    timesteps = scheduler.timesteps[skipped * scheduler.order :]
-    if not len(timesteps):
+    first, last = _first_evaluation(scheduler, steps, start, strength, handed), evaluations_until(scheduler, until)
+    if first >= last:
         return
     if hasattr(scheduler, "set_begin_index"):  # it would look its place up by timestep, and Beta repeats some
-        scheduler.set_begin_index(skipped * scheduler.order)
-    latents = noise * scheduler.init_noise_sigma if start is None else scheduler.add_noise(start, noise, timesteps[:1])
+        scheduler.set_begin_index(first)
+    timesteps = scheduler.timesteps
+    latents = _first_latents(scheduler, noise, start, handed, timesteps[first : first + 1])
     draws = {"generator": generator} if "generator" in inspect.signature(scheduler.step).parameters else {}
     if isinstance(scheduler, DPMSolverSDEScheduler):
         scheduler.noise_sampler = brownian_noise(scheduler.sigmas, noise, generator.initial_seed())
-    for index, t in enumerate(timesteps):
+    for index, t in enumerate(timesteps[first:last], first):
         if known is not None:
             latents = _with_frames(latents, _noised(scheduler, known, noise[:, :, : known.shape[2]], t))
         model_input = scheduler.scale_model_input(latents, t)
@@ -74,11 +88,10 @@ def denoise(
         prediction = predict(model_input, t)
         latents = scheduler.step(prediction, t, latents, **draws, return_dict=False)[0]
         estimate = denoised_estimate(model_input, prediction, alpha, sigma, scheduler.config.prediction_type)
-        last = index == len(timesteps) - 1
+        done = _steps_before(len(timesteps) - 1 - index, scheduler.order, steps)
         if known is not None:
             estimate = _with_frames(estimate, known)
-            latents = _with_frames(latents, known) if last else latents
-        done = steps if last else _steps_before(len(timesteps) - 1 - index, scheduler.order, steps)
+            latents = _with_frames(latents, known) if done == steps else latents
         yield Denoised(done, latents, estimate)
 
 
@@ -92,12 +105,41 @@ def skipped_steps(scheduler: Any, steps: int, strength: float) -> int:
     return steps - min(int(steps * strength), steps)
 
 
+def evaluations_until(scheduler: Any, share: float) -> int:
+    """How many evaluations lie within the noisiest ``share``, 0..1, of the schedule's timesteps.
+
+    Counted as diffusers' ``denoising_end`` and ``denoising_start`` count. Where a step takes two evaluations diffusers
+    has the first model take half a step more, which the second one takes again; here a step belongs whole to the
+    model that begins it.
+    """
+    if share == 1:
+        return len(scheduler.timesteps)
+    trained = scheduler.config.num_train_timesteps
+    below = round(trained - share * trained)
+    steps = int((scheduler.timesteps[:: scheduler.order] >= below).sum())
+    return min(steps * scheduler.order, len(scheduler.timesteps))
+
+
+def _first_evaluation(scheduler: Any, steps: int, start: Tensor | None, strength: float, handed: Handed | None) -> int:
+    if handed is not None:
+        return evaluations_until(scheduler, handed.share)
+    return 0 if start is None else skipped_steps(scheduler, steps, strength) * scheduler.order
+
+
+def _first_latents(
+    scheduler: Any, noise: Tensor, start: Tensor | None, handed: Handed | None, timestep: Tensor
+) -> Tensor:
+    if handed is not None:
+        return handed.latents
+    return noise * scheduler.init_noise_sigma if start is None else scheduler.add_noise(start, noise, timestep)
+
+
 def _steps_before(evaluations: int, order: int, steps: int) -> int:
-    """Steps that are complete when so many ``evaluations``, at least one, are still to come.
+    """Steps that are complete when so many ``evaluations`` are still to come.
 
     The last step takes one evaluation, the others ``order``; PNDM takes one more at its first step.
     """
-    return max(0, steps - evaluations // order - (order - 1))
+    return max(0, steps - evaluations // order - (order - 1) * (evaluations > 0))
 
 
 def _noised(scheduler: Any, known: Tensor, noise: Tensor, t: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from desktop_app.checkpoints.digests import Digests, uses
 from desktop_app.checkpoints.facts import read_model_facts, weights_of
 from desktop_app.checkpoints.finding import files_in, resolve_model
 from desktop_app.checkpoints.lone_parts import Parts, autoencoder, find_parts
+from desktop_app.checkpoints.refiners import with_refiner
 from desktop_app.core.catalog import FAMILIES, ModelFacts
 from desktop_app.core.control import StopSignal
 from desktop_app.core.errors import AppError
@@ -42,8 +43,9 @@ from desktop_app.engine.enlarger import enlarge
 from desktop_app.engine.families import Loaded
 from desktop_app.engine.families.bridge import Bridge
 from desktop_app.engine.families.flux import Flux
+from desktop_app.engine.families.stable_diffusion_xl_refiner import StableDiffusionXLRefiner
 from desktop_app.engine.interrupt import Interrupted, check, interruptible
-from desktop_app.engine.job import ENLARGE_CHUNK, Job, frames_seen, make_picture
+from desktop_app.engine.job import ENLARGE_CHUNK, Job, Refiner, frames_seen, make_picture
 from desktop_app.engine.learned import Learned, learned_in_texts
 from desktop_app.engine.lora import Worn, find_wanted, fit, worn
 from desktop_app.engine.memory_watch import MemoryWatch, measurements, worth_watching
@@ -153,6 +155,7 @@ class Engine:
         files = files_in(self._folders)
         parts = find_parts(files)
         facts = read_model_facts(resolve_model(request.model, files), parts)
+        facts = with_refiner(facts, request.refiner, files)
         validate(request, facts)
         device = self._device(facts, replay)
         try:
@@ -227,7 +230,8 @@ class Engine:
         """The pictures from number ``first`` on, as planned."""
         request, facts, stop = wanted.request, wanted.facts, wanted.stop
         device = _as_planned(device, plan)
-        model = yield from self.shelf.model_for(request, facts, wanted.parts, device, lambda: check(stop), need)
+        models = self.shelf.models_for(request, facts, wanted.parts, device, lambda: check(stop), need)
+        model, refiner = yield from models
         enlarger = (yield from self.shelf.enlarger(facts, device, lambda: check(stop))) if request.enlarge > 1 else None
         tiny = yield from self._tiny(wanted, device)
         run = replace(device.record(plan.form), tiled=plan.tiled)
@@ -244,12 +248,15 @@ class Engine:
             yield Notice(message)
         yield Encoding()
         watch = MemoryWatch(device.torch_device, worth_watching(wanted.seen, facts, plan))
-        with interruptible((*model.modules, *([enlarger] if enlarger else [])), stop), worn(loras):
+        others = (*(refiner.modules if refiner else ()), *([enlarger] if enlarger else []))
+        with interruptible(dict.fromkeys((*model.modules, *others)), stop), worn(loras):
             told, changes = script.encode(model)
             previewer = self._previewer(facts, model, tiny) if wanted.preview else None
             job: Job[Any] = Job(
                 request, facts, model, told, run, previewer, enlarger, wanted.start, stop, watch, changes
             )
+            if refiner is not None:
+                job = replace(job, refiner=self._told(wanted, refiner, plan.form))
             make = bridged_picture if isinstance(model, Bridge) else make_picture
             for index in range(first, request.count):
                 check(stop)
@@ -259,6 +266,12 @@ class Engine:
                     break
         took = measurements(watch.took, wanted.seen, facts, plan, device.name)
         add_measurements(self._cache / MEASUREMENTS, took)
+
+    def _told(self, wanted: _Wanted, refiner: StableDiffusionXLRefiner, form: str) -> Refiner:
+        """The refiner, told what the model is; of what is left out the model has spoken."""
+        self._learned(wanted.reading, refiner)
+        told, changes = read_script(wanted.reading, refiner, form).encode(refiner)
+        return Refiner(refiner, wanted.request.refiner, told, changes)
 
     def _loras(
         self, wanted: Mapping[Path, Mapping[str, float]], facts: ModelFacts, model: Loaded, stop: StopSignal

@@ -19,7 +19,7 @@ from desktop_app.core.messages import Message
 from desktop_app.core.request import EXTEND, GenerationRequest
 from desktop_app.core.result import Result, RunRecord
 from desktop_app.engine.chunks import in_chunks
-from desktop_app.engine.denoise import denoise, skipped_steps
+from desktop_app.engine.denoise import Denoised, Handed, denoise, skipped_steps
 from desktop_app.engine.device import give_memory_back, ran_out_of_memory
 from desktop_app.engine.enlarger import Enlarger, enlarge
 from desktop_app.engine.guidance import Predict
@@ -36,6 +36,19 @@ ENLARGE_CHUNK = 4
 
 
 M = TypeVar("M")
+Predictors = tuple[tuple[int, Predict], ...]
+"""(steps taken, what predicts from there on)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refiner:
+    """The model that finishes what the job's own one began, and what it is told."""
+
+    model: Model
+    name: str
+    conditioning: Any
+    changes: tuple[tuple[int, Any], ...] = ()
+    """(steps taken, conditioning) wherever the prompt changes on the way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +67,14 @@ class Job(Generic[M]):
     watch: MemoryWatch
     changes: tuple[tuple[int, Any], ...] = ()
     """(steps taken, conditioning) wherever the prompt changes on the way."""
+    refiner: Refiner | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Setting:
     """What :func:`denoise` is given for one picture or film; latents in the shapes that it takes."""
 
-    predictors: tuple[tuple[int, Predict], ...]
-    """(steps taken, what predicts from there on)."""
+    predictors: Predictors
     noise: Tensor
     start: Tensor | None = None
     known: Tensor | None = None
@@ -70,7 +83,7 @@ class _Setting:
 class _Staged:
     """The prediction of the stage that the loop is in; whoever runs it says how many steps are taken."""
 
-    def __init__(self, predictors: tuple[tuple[int, Predict], ...], step: int) -> None:
+    def __init__(self, predictors: Predictors, step: int) -> None:
         self._predictors = predictors
         self.step = step
 
@@ -98,36 +111,61 @@ def make_picture(job: Job[Model], index: int) -> Iterator[Event]:
 
 def _denoised(job: Job[Model], index: int, request: GenerationRequest) -> Generator[Event, None, tuple[Tensor, int]]:
     """The latents of picture ``index``, which ``request`` alone makes, and the steps that were taken for them."""
-    config = job.model.scheduler_config
-    scheduler = build_scheduler(request.scheduler, request.schedule_type, config, request.steps, job.facts.name)
+    scheduler = _scheduler(job.model, request, job.facts.name)
     generator = torch.Generator().manual_seed(request.seed)  # on the CPU: the same noise on every device
     setting = _set_up(job, request, generator)
     step = 0 if setting.start is None else skipped_steps(scheduler, request.steps, request.strength)
     latents = setting.noise if setting.start is None else setting.start
     yield Denoising(index, job.request.count, step, request.steps)
-    predict = _Staged(setting.predictors, step)
-    for state in denoise(
-        predict,
-        scheduler,
-        setting.noise,
-        request.steps,
-        generator,
-        start=setting.start,
-        strength=request.strength,
-        known=setting.known,
-    ):
+    for state in _evaluations(job, request, setting, scheduler, generator, step):
         check(job.stop)
         keeping = job.stop.kept and state.step < request.steps
         latents = state.estimate if keeping else state.latents
         _require_finite(latents)
         if state.step > step:
-            step = predict.step = state.step
+            step = state.step
             last = keeping or step == request.steps
             preview = job.previewer.paint(state.estimate, always=last) if job.previewer else None
             yield Denoising(index, job.request.count, step, request.steps, preview)
         if keeping:
             break
     return latents, step
+
+
+def _evaluations(
+    job: Job[Model],
+    request: GenerationRequest,
+    setting: _Setting,
+    scheduler: Any,
+    generator: torch.Generator,
+    step: int,
+) -> Iterator[Denoised]:
+    """Those of the job's model from ``step`` on, and those of the refiner from where it hands over.
+
+    A start picture that is to be changed less than the refiner changes it is the refiner's from the first step on.
+    """
+
+    def run(predictors: Predictors, scheduler: Any, **part: Any) -> Iterator[Denoised]:
+        predict = _Staged(predictors, step)
+        given = {"start": setting.start, "strength": request.strength, "known": setting.known, **part}
+        for state in denoise(predict, scheduler, setting.noise, request.steps, generator, **given):
+            predict.step = state.step
+            yield state
+
+    if job.refiner is None:
+        yield from run(setting.predictors, scheduler)
+        return
+    handed = None
+    for state in run(setting.predictors, scheduler, until=request.refiner_at):
+        step, handed = state.step, Handed(state.latents, request.refiner_at)
+        yield state
+    predictors = _predictors(job.refiner, request, job.run.guidance_form, None, generator)
+    yield from run(predictors, _scheduler(job.refiner.model, request, job.refiner.name), handed=handed)
+
+
+def _scheduler(model: Model, request: GenerationRequest, name: str) -> Any:
+    config = model.scheduler_config
+    return build_scheduler(request.scheduler, request.schedule_type, config, request.steps, name)
 
 
 def frames_seen(request: GenerationRequest, start: Start | None) -> int:
@@ -142,12 +180,7 @@ def _set_up(job: Job[Model], request: GenerationRequest, generator: torch.Genera
     extended = request.start_use == EXTEND
     films_start = film is not None and film.needs_start
     picture = start.frames[:1] if start is not None and films_start else None
-    script = ((0, job.conditioning), *job.changes)
-    made = {
-        key: model.predictor(told, request, job.run.guidance_form, picture, generator)
-        for key, told in {id(told): told for _, told in script}.items()
-    }
-    predictors = tuple((first, made[id(told)]) for first, told in script)
+    predictors = _predictors(job, request, job.run.guidance_form, picture, generator)
     if start is None or films_start:
         return _Setting(predictors, model.noise(request, generator))
     if extended:
@@ -155,6 +188,22 @@ def _set_up(job: Job[Model], request: GenerationRequest, generator: torch.Genera
         return _Setting(predictors, model.noise(request, generator), known=known)
     latents = model.encode_start(start.frames, generator)
     return _Setting(predictors, model.start_noise(request, generator), start=latents)
+
+
+def _predictors(
+    told: Job[Model] | Refiner,
+    request: GenerationRequest,
+    form: str,
+    picture: Tensor | None,
+    generator: torch.Generator,
+) -> Predictors:
+    """Of the model in ``told``, which is told each thing once, however often it comes back."""
+    script = ((0, told.conditioning), *told.changes)
+    made = {
+        key: told.model.predictor(said, request, form, picture, generator)
+        for key, said in {id(said): said for _, said in script}.items()
+    }
+    return tuple((first, made[id(said)]) for first, said in script)
 
 
 def _decoded(job: Job[Model], latents: Tensor) -> Generator[Event, None, tuple[Tensor, RunRecord]]:

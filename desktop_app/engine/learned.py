@@ -55,12 +55,20 @@ def learned_in_texts(
             learned.notices.append(Message("embedding.pickle", {"file": path.name}))
             continue
         parts = read_learned(path)
-        if {part: vectors.shape[1] for part, vectors in parts.items()} == dict(widths):
+        if _fits({part: vectors.shape[1] for part, vectors in parts.items()}, widths):
             learned.vectors[name] = parts
             learned.files.append(path)
         else:
             learned.notices.append(Message("embedding.width", {"name": path.stem}))
     return learned
+
+
+def _fits(found: Mapping[str, int], widths: Mapping[str, int]) -> bool:
+    """Whether vectors of the widths ``found`` are for text encoders of ``widths``, by part.
+
+    A pair of vectors also serves a model with the second encoder alone, such as a refiner.
+    """
+    return found == widths or (TEXT not in widths and found.items() >= widths.items())
 
 
 def read_learned(path: Path) -> dict[str, Tensor]:

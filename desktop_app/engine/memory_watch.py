@@ -10,7 +10,7 @@ import psutil
 import torch
 
 from desktop_app.core.catalog import ModelFacts
-from desktop_app.core.forecast import DECODING, estimates, measured_as
+from desktop_app.core.forecast import DECODING, DENOISING, estimates, measured_as
 from desktop_app.core.measurements import LEAST, Measurement
 from desktop_app.core.memory_plan import WHOLE, Plan
 from desktop_app.core.request import GenerationRequest
@@ -23,14 +23,14 @@ LOOK_EVERY = 0.02
 def worth_watching(request: GenerationRequest, facts: ModelFacts, plan: Plan) -> tuple[str, ...]:
     """Stages large enough to be measured.
 
-    Weights that come and go would count as work; of a film, how many frames are decoded together varies.
+    Weights that come and go would count as work; of a film, how many frames are decoded together varies, and of a
+    picture that a refiner finishes, which of the two models took the most.
     """
     if facts.footprint is None or plan.offload != WHOLE:
         return ()
+    varies = {DECODING: request.is_film, DENOISING: bool(request.refiner)}
     stages = estimates(request, facts, facts.footprint, plan)
-    return tuple(
-        stage for stage, one in stages.items() if one.size >= LEAST and not (stage == DECODING and request.is_film)
-    )
+    return tuple(stage for stage, one in stages.items() if one.size >= LEAST and not varies[stage])
 
 
 def measurements(

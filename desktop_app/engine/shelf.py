@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -24,6 +25,7 @@ from desktop_app.engine.families import FAMILIES, Loaded
 from desktop_app.engine.families.animate_diff import AnimateDiff
 from desktop_app.engine.families.flux import Flux
 from desktop_app.engine.families.stable_diffusion import StableDiffusion
+from desktop_app.engine.families.stable_diffusion_xl_refiner import StableDiffusionXLRefiner
 from desktop_app.engine.lora import Lora, load_lora
 from desktop_app.engine.offload import Turns
 from desktop_app.engine.parts.autoencoder import Autoencoder
@@ -32,6 +34,9 @@ from desktop_app.engine.parts.tiny_autoencoder import TinyAutoencoder
 
 KEPT_LORAS = 8
 """Loaded LoRAs kept for the next job."""
+
+SHARED = "shared autoencoder"
+"""Ends the key of a refiner that has the autoencoder of another model."""
 
 Key = tuple[str, ...]
 CPU = torch.device("cpu")
@@ -63,31 +68,25 @@ class Shelf:
         give_memory_back()
 
     def model(
-        self, facts: ModelFacts, device: Device, check: Check, need: Forecast | None
+        self, facts: ModelFacts, device: Device, check: Check, need: Forecast | None, beside: int = 0
     ) -> Generator[Event, None, Loaded]:
-        """The model, from memory if it is still there and its files are unchanged; others make room for it.
+        """The model, from memory if it is still there and its files are unchanged; others make room for it, all but
+        the newest ones, so many as are to stay ``beside`` it.
 
         ``need`` is what the run is to find; None where that is not known. Raises ``AppError``.
         """
-        check_model_files(facts)
-        files = weights_of(facts)
-        require_consent(files, self._trusts)
-        way = (str(device.torch_device), str(device.dtype), device.offload, str(device.eight_bits))
-        key = (facts.folder, *way, *_stamps(files))
-        room = _room(need, files)
+        key, room = self._look_up(facts, device, need)
         if key in self.models:
-            self.models[key] = self.models.pop(key)  # newest last
-            self._make_room(room, device, keep=1)
-            self._fetch(self.models[key])
+            self._use(key, room, device, beside)
         else:
             self._forget(facts.folder)
-            self._make_room(room, device, keep=0)
+            self._make_room(room, device, keep=beside)
             model = yield from FAMILIES[facts.family](Path(facts.folder), device, check)
             self._let_wait(model.modules, device)
             self.models[key] = model
         return self.models[key]
 
-    def model_for(
+    def models_for(
         self,
         request: GenerationRequest,
         facts: ModelFacts,
@@ -95,22 +94,79 @@ class Shelf:
         device: Device,
         check: Check,
         need: Forecast | None,
-    ) -> Generator[Event, None, Loaded]:
-        """The model that makes ``request``, with the motion adapter and the autoencoder of ``parts`` that it names.
+    ) -> Generator[Event, None, tuple[Loaded, StableDiffusionXLRefiner | None]]:
+        """The model that makes ``request``, with the motion adapter and the autoencoder of ``parts`` that it names, and
+        its refiner.
 
         Raises ``AppError``.
         """
-        model = yield from self.model(facts, device, check, need)
+        refiner = facts.refiner(request.refiner)
+        beside = 0 if refiner is None else self._bring_forward(refiner, device, need)
+        model = yield from self.model(facts, device, check, need, beside)
         if request.is_film and facts.motion_models and facts.film:
             assert isinstance(model, StableDiffusion)  # adapters are found for this family alone
             folder = motion_adapter(facts, request.motion_model, parts)
             film = facts.film.with_another_adapter() if request.motion_model else facts.film
             model = yield from self.motion(model, folder, film, check)
-        if not request.vae or not isinstance(model, LatentDiffusion | Flux):
-            return model
-        path = autoencoder(facts, request.vae, parts)
-        other = yield from self.autoencoder(path, Path(facts.folder), device, check)
-        return replace(model, autoencoder=_in_the_place_of(model.autoencoder, other))
+        if request.vae and isinstance(model, LatentDiffusion | Flux):
+            path = autoencoder(facts, request.vae, parts)
+            other = yield from self.autoencoder(path, Path(facts.folder), device, check)
+            model = replace(model, autoencoder=_in_the_place_of(model.autoencoder, other))
+        if refiner is None:
+            return model, None
+        assert isinstance(model, LatentDiffusion)  # no other has refiners
+        return model, (yield from self.refiner(refiner, model, device, check, need))
+
+    def _bring_forward(self, refiner: ModelFacts, device: Device, need: Forecast | None) -> int:
+        """Have the refiner stay while its model is fetched, if it is there: how many models are to stay."""
+        key, _ = self._refiner_key(refiner, device, need)
+        if key not in self.models:
+            return 0
+        self.models[key] = self.models.pop(key)
+        return 1
+
+    def refiner(
+        self,
+        facts: ModelFacts,
+        pictures: LatentDiffusion[Any],
+        device: Device,
+        check: Check,
+        need: Forecast | None,
+    ) -> Generator[Event, None, StableDiffusionXLRefiner]:
+        """The refiner of ``pictures``, the model used last, whose autoencoder it shares. Raises ``AppError``."""
+        key, room = self._refiner_key(facts, device, need)
+        if key in self.models:
+            self._use(key, room, device, beside=1)
+        else:
+            self._forget(facts.folder)
+            self._make_room(room, device, keep=1)
+            loading = StableDiffusionXLRefiner.load(Path(facts.folder), device, check, pictures.autoencoder)
+            refiner = yield from loading
+            self._let_wait((*refiner.text.modules, refiner.unet), device)
+            self.models[key] = refiner
+        refiner = self.models[key]
+        assert isinstance(refiner, StableDiffusionXLRefiner)
+        return replace(refiner, autoencoder=pictures.autoencoder)
+
+    def _refiner_key(self, facts: ModelFacts, device: Device, need: Forecast | None) -> tuple[Key, tuple[int, int]]:
+        """Its key, and the room it needs; where it is whole on the shelf it serves as well. Raises ``AppError``."""
+        key, room = self._look_up(facts, device, need)
+        return (key if key in self.models else (*key, SHARED)), room
+
+    def _look_up(self, facts: ModelFacts, device: Device, need: Forecast | None) -> tuple[Key, tuple[int, int]]:
+        """(the model's key, the room that it needs). Raises ``AppError``."""
+        check_model_files(facts)
+        files = weights_of(facts)
+        require_consent(files, self._trusts)
+        way = (str(device.torch_device), str(device.dtype), device.offload, str(device.eight_bits))
+        key = (facts.folder, *way, *_stamps(files))
+        return key, _room(need, files)
+
+    def _use(self, key: Key, room: tuple[int, int], device: Device, beside: int) -> None:
+        """The model at ``key`` becomes the newest, and is fetched; those older than ``beside`` others make room."""
+        self.models[key] = self.models.pop(key)
+        self._make_room(room, device, keep=1 + beside)
+        self._fetch(self.models[key])
 
     def motion(
         self, pictures: StableDiffusion, folder: Path, film: FilmFacts, check: Check
@@ -172,8 +228,9 @@ class Shelf:
         return lora
 
     def held(self, device: torch.device) -> int:
-        """Bytes on ``device`` of the weights of all models that are kept."""
-        return sum(_bytes_on(model, device) for model in self.models.values())
+        """Bytes on ``device`` of the weights of all models that are kept; two may share an autoencoder."""
+        weights = {id(weight): weight for model in self.models.values() for weight in _weights(model)}
+        return sum(weight.nbytes for weight in weights.values() if weight.device.type == device.type)
 
     def _make_room(self, room: tuple[int, int], device: Device, keep: int) -> None:
         """Let the models used longest ago go, all but the last ``keep``, until there is ``room`` in RAM and on the
@@ -238,8 +295,11 @@ def _room(need: Forecast | None, files: Sequence[Path]) -> tuple[int, int]:
 
 
 def _bytes_on(model: Loaded, device: torch.device) -> int:
-    weights = (weight for module in model.modules for weight in module.parameters())
-    return sum(weight.nbytes for weight in weights if weight.device.type == device.type)
+    return sum(weight.nbytes for weight in _weights(model) if weight.device.type == device.type)
+
+
+def _weights(model: Loaded) -> Iterator[nn.Parameter]:
+    return (weight for module in model.modules for weight in module.parameters())
 
 
 def _stamps(files: Iterable[Path]) -> list[str]:

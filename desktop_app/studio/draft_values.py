@@ -59,7 +59,7 @@ RECALLS: dict[str, tuple[str, ...]] = {
 }
 OF_THE_MODEL = (
     *("width", "height", "steps", "guidance_scale", "scheduler", "schedule_type", "enlarge"),
-    *("frames", "fps", "motion_model"),
+    *("frames", "fps", "motion_model", "strength"),
 )
 """They become the model's own when another one is chosen."""
 START_FIELDS = ("start", "start_digest", "start_use")

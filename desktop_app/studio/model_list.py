@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, Signal
 from desktop_app.checkpoints.facts import read_model_facts
 from desktop_app.checkpoints.finding import files_in, find_models
 from desktop_app.checkpoints.lone_parts import Parts, find_parts
+from desktop_app.checkpoints.refiners import with_refiners
 from desktop_app.core.catalog import ModelFacts
 from desktop_app.core.errors import AppError
 from desktop_app.core.messages import Message
@@ -21,7 +22,7 @@ Scan = tuple[tuple[ModelFacts, ...], tuple[Message, ...]]
 def scan_models(found: Mapping[str, Path], parts: Parts) -> Scan:
     """Facts of every model of ``found``, by name, that can be read, and what is wrong with the others.
 
-    Each with what of ``parts`` fits it.
+    Each with what of ``parts`` fits it, and with those among them that can finish its pictures.
     """
     models, problems = [], []
     for name, path in found.items():
@@ -29,7 +30,7 @@ def scan_models(found: Mapping[str, Path], parts: Parts) -> Scan:
             models.append(read_model_facts(path, parts, name))
         except AppError as problem:
             problems.append(problem.message)
-    return tuple(models), tuple(problems)
+    return with_refiners(models), tuple(problems)
 
 
 class ModelList(QObject):

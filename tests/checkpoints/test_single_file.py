@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,7 @@ def write_numbers(file: Path, name: str, numbers: np.ndarray) -> None:
         (original.SD_1, "stable-diffusion", (512, 512)),
         (original.SD_2, "stable-diffusion", (512, 512)),
         (original.SDXL, "stable-diffusion-xl", (1024, 1024)),
+        (original.REFINER, "stable-diffusion-xl-refiner", (1024, 1024)),
     ],
 )
 def test_a_file_is_a_model_like_a_folder(plan: original.UnetPlan, family: str, size: tuple, tmp_path: Path) -> None:
@@ -53,7 +55,7 @@ def test_a_file_is_a_model_like_a_folder(plan: original.UnetPlan, family: str, s
     assert (facts.key, facts.family, facts.folder) == ("v1.5 mine", family, str(file))
     request = default_request(facts)
     assert request.size == size
-    assert problems(request, facts) == []
+    assert problems(replace(request, start="a.png"), facts) == []
     with pytest.raises(AppError, match=r"page.safetensors is a web page"):
         read_model_facts(found["page"])
 
@@ -75,6 +77,7 @@ def test_its_own_facts_lie_beside_it(tmp_path: Path) -> None:
         ("first_stage_model.", original.SD_1, "vae", r"autoencoder \(VAE\)"),
         ("cond_stage_model.", original.SD_2, "text_encoder", "text encoder"),
         ("conditioner.embedders.1.", original.SDXL, "text_encoder_2", "second text encoder"),
+        ("conditioner.embedders.0.", original.REFINER, "text_encoder_2", "second text encoder"),
     ],
 )
 def test_what_is_missing_is_named_and_found_beside_it(
@@ -93,7 +96,10 @@ def test_what_is_missing_is_named_and_found_beside_it(
     [
         ({"x": (1,)}, "is not a checkpoint"),
         (original.checkpoint(original.SD_1_INPAINTING), r"is a model for another use \(inpainting\)"),
-        (original.checkpoint(original.REFINER), r"is of another architecture \(Stable Diffusion XL refiner\)"),
+        (
+            original.behind("model.diffusion_model.", original.flux()) | {"vae.decoder.conv_in.weight": (1,)},
+            r"is of another architecture \(FLUX.1\)",
+        ),
         (
             {"first_stage_model.decoder.conv_in.weight": (512, 4, 3, 3), "first_stage_model.decoder.conv_out.weight":
              (3, 128, 3, 3), "first_stage_model.encoder.conv_in.weight": (128, 3, 3, 3)},

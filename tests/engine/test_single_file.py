@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +31,29 @@ from desktop_app.core.errors import AppError
 from desktop_app.engine.engine import Engine
 from desktop_app.engine.families.stable_diffusion import StableDiffusion
 from desktop_app.engine.families.stable_diffusion_xl import StableDiffusionXL
+from desktop_app.engine.families.stable_diffusion_xl_refiner import StableDiffusionXLRefiner
 from desktop_app.engine.loading import piece_of
-from desktop_app.engine.parts.clip_pair import ClipPair
+from desktop_app.engine.parts.clip_readers import ClipReaders
 from desktop_app.engine.parts.clip_text import ClipText
 from desktop_app.engine.parts.latent_diffusion import load_parts
 from desktop_app.engine.source import Source
 from tests.engine.conftest import CPU, pictures, request_for, run
 from tests.original_layout import original_checkpoint, twice
-from tests.tiny_models import loaded, tiny_pipeline, tiny_xl_pipeline
+from tests.tiny_models import loaded, tiny_pipeline, tiny_tokenizer, tiny_xl_pipeline, tiny_xl_refiner_pipeline
 
+OPEN_CLIP = {
+    "sd-2": {"text_encoder": "cond_stage_model.model."},
+    "sdxl": {"text_encoder_2": "conditioner.embedders.1.model."},
+    "sdxl-refiner": {"text_encoder_2": "conditioner.embedders.0.model."},
+}
+"""Where diffusers is told that it finds text encoders of OpenCLIP."""
 TEXT = {"text_encoder": CLIPTextModel, "text_encoder_2": CLIPTextModelWithProjection}
-NUMBERS = {"sd-1": (859_520_964, 123_060_480), "sd-2": (865_910_724, 340_387_840), "sdxl": (2_567_463_684, 817_720_320)}
+NUMBERS = {
+    "sd-1": (859_520_964, 123_060_480),
+    "sd-2": (865_910_724, 340_387_840),
+    "sdxl": (2_567_463_684, 817_720_320),
+    "sdxl-refiner": (2_259_526_660, 694_659_840),
+}
 """Parameters of U-Net and text encoders, as published."""
 
 
@@ -67,14 +79,10 @@ def converted(checkpoint: Mapping[str, Tensor], architecture: str, parts: Mappin
     """What diffusers itself makes of the file, under its names of transformers 4."""
     checkpoint = dict(checkpoint)
     texts: dict[str, Any] = {}
-    if architecture == "sd-2":
-        prefix = "cond_stage_model.model."
-        texts["text_encoder"] = convert_open_clip_checkpoint(parts["text_encoder"], checkpoint, prefix)
-    else:
+    if architecture in ("sd-1", "sdxl"):
         texts["text_encoder"] = convert_ldm_clip_checkpoint(checkpoint)
-    if architecture == "sdxl":
-        prefix = "conditioner.embedders.1.model."
-        texts["text_encoder_2"] = convert_open_clip_checkpoint(parts["text_encoder_2"], checkpoint, prefix)
+    for name, prefix in OPEN_CLIP.get(architecture, {}).items():
+        texts[name] = convert_open_clip_checkpoint(parts[name], checkpoint, prefix)
     return {
         "unet": convert_ldm_unet_checkpoint(checkpoint, {**parts["unet"].config}),
         "vae": convert_ldm_vae_checkpoint(checkpoint, parts["vae"].config),
@@ -111,22 +119,35 @@ def test_every_name_of_a_real_model_is_mapped_as_diffusers_maps_it(architecture)
         assert wanted <= {key.removeprefix("text_model.") for key in theirs[name]}
         counts[name] = sum(value.numel() for value in found.values())
     assert (counts["unet"], counts["vae"]) == (NUMBERS[architecture][0], 83_653_863)
-    assert counts["text_encoder"] + counts.get("text_encoder_2", 0) == NUMBERS[architecture][1]
+    assert sum(counts.get(name, 0) for name in TEXT) == NUMBERS[architecture][1]
     assert {name.split(".")[0] for name in checkpoint if not any(places(name) for places in maps.values())} == {
         "betas",
         "model_ema",
     }
 
 
+TINY: dict[str, Callable[[], Any]] = {
+    "sd-1": tiny_pipeline,
+    "sd-2": tiny_pipeline,
+    "sdxl": tiny_xl_pipeline,
+    "sdxl-refiner": tiny_xl_refiner_pipeline,
+}
+READ_AS: dict[str, tuple[Any, Any]] = {
+    "sdxl": (StableDiffusionXL, ClipReaders.pair),
+    "sdxl-refiner": (StableDiffusionXLRefiner, ClipReaders.larger),
+}
+
+
 class Tiny:
     """A tiny model twice: as a diffusers folder without weights, and as a single file in the original layout."""
 
     def __init__(self, folder: Path, architecture: str) -> None:
-        self.pipeline: Any = tiny_xl_pipeline() if architecture == "sdxl" else tiny_pipeline()
+        self.pipeline: Any = TINY[architecture]()
         self.folder, self.architecture = folder / "configs", architecture
         self.pipeline.save_pretrained(self.folder)
         for weights in self.folder.glob("*/*.safetensors"):
             weights.unlink()
+        tiny_tokenizer().save_pretrained(self.folder / "tokenizer")
         names = [name for name in ("unet", "vae", *TEXT) if getattr(self.pipeline, name, None) is not None]
         self.parts: dict[str, Any] = {name: getattr(self.pipeline, name) for name in names}
         self.checkpoint = original_checkpoint(self.parts, architecture)
@@ -137,19 +158,17 @@ class Tiny:
         """Through the program, the tokenizer being the tiny one."""
         identity = Identity(self.file, "checkpoint", self.architecture, **facts)
         monkeypatch.setattr("desktop_app.engine.source.architectures_dir", lambda: self.folder)
-        cls, text = (
-            (StableDiffusionXL, ClipPair.empty) if self.architecture == "sdxl" else (StableDiffusion, ClipText.empty)
-        )
+        cls, text = READ_AS.get(self.architecture, (StableDiffusion, ClipText.empty))
         source = Source(self.folder, identity)
         return loaded(load_parts(cls, text, UNet2DConditionModel.from_config, source, CPU, lambda: None))
 
 
 def modules_of(model: Any) -> dict[str, nn.Module]:
-    texts = dict(zip(TEXT, model.text.modules, strict=False))
+    texts = {part.name: module for part, module in zip(model.text.parts, model.text.modules, strict=True)}
     return {**texts, "unet": model.unet, "vae": model.autoencoder.module}
 
 
-@pytest.mark.parametrize("architecture", ["sd-1", "sd-2", "sdxl"])
+@pytest.mark.parametrize("architecture", list(PARTS))
 def test_tensors_equal_those_of_the_folder_and_those_of_diffusers(architecture, tmp_path, monkeypatch):
     tiny = Tiny(tmp_path, architecture)
     theirs = converted(tiny.checkpoint, architecture, tiny.parts)
@@ -213,7 +232,13 @@ def test_the_prediction_a_file_speaks_of_counts(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("architecture", "tokenizer", "pad"),
-    [("sd-1", "tokenizer", 49407), ("sd-2", "tokenizer", 0), ("sdxl", "tokenizer", 49407), ("sdxl", "tokenizer_2", 0)],
+    [
+        ("sd-1", "tokenizer", 49407),
+        ("sd-2", "tokenizer", 0),
+        ("sdxl", "tokenizer", 49407),
+        ("sdxl", "tokenizer_2", 0),
+        ("sdxl-refiner", "tokenizer_2", 0),
+    ],
 )
 def test_the_tokenizer_that_serves_all(architecture, tokenizer, pad):
     source = Source(paths.architectures_dir() / architecture, Identity(Path("x.safetensors")))

@@ -162,7 +162,7 @@ def test_both_encoders_of_xl_weigh_and_its_pooled_text_is_the_first_chunk(tmp_pa
     model = finished(StableDiffusionXL.load(tmp_path / "xl", CPU, lambda: None))
     plain, _ = told(model, worded(A1111, "a red house"))
     weighted, pooled = told(model, worded(A1111, "a (red:1.5) house BREAK at night"))
-    count = len(model.text.first.tokenizer("red", add_special_tokens=False)["input_ids"])
+    count = len(model.text.readers["text"].tokenizer("red", add_special_tokens=False)["input_ids"])
     assert weighted.positive.shape == (1, 154, 40)
     assert torch.allclose(weighted.positive[:, :77], plain.positive * weights_of((1, 1.0), (count, 1.5)), atol=1e-6)
     assert torch.allclose(pooled.positive, told(model, worded(A1111, "a red house"))[1].positive, atol=1e-6)

@@ -12,6 +12,7 @@ from desktop_app.engine.families.bridge import Bridge
 from desktop_app.engine.families.flux import Flux
 from desktop_app.engine.families.stable_diffusion import StableDiffusion
 from desktop_app.engine.families.stable_diffusion_xl import StableDiffusionXL
+from desktop_app.engine.families.stable_diffusion_xl_refiner import StableDiffusionXLRefiner
 from desktop_app.engine.families.stable_video_diffusion import StableVideoDiffusion
 from desktop_app.engine.families.text_to_video import TextToVideo
 from desktop_app.engine.model import Model
@@ -23,6 +24,7 @@ Load = Callable[[Path, Device, Callable[[], None]], Generator[Loading, None, Loa
 FAMILIES: dict[str, Load] = {
     "stable-diffusion": StableDiffusion.load,
     "stable-diffusion-xl": StableDiffusionXL.load,
+    "stable-diffusion-xl-refiner": StableDiffusionXLRefiner.load,
     "stable-video-diffusion": StableVideoDiffusion.load,
     "text-to-video": TextToVideo.load,
     "flux-schnell": Flux.load,

@@ -13,15 +13,16 @@ from torch import Tensor
 from desktop_app.core.events import Loading
 from desktop_app.core.request import GenerationRequest
 from desktop_app.engine.device import Device
-from desktop_app.engine.guidance import Conditioning, Predict, guided
-from desktop_app.engine.parts.clip_pair import ClipPair
+from desktop_app.engine.guidance import Conditioning, Predict
+from desktop_app.engine.parts.clip_readers import ClipReaders
 from desktop_app.engine.parts.latent_diffusion import load_parts
 from desktop_app.engine.parts.latent_pictures import LatentPictures
+from desktop_app.engine.parts.told_sizes import predict_told
 from desktop_app.engine.source import find_source
 
 
 @dataclass
-class StableDiffusionXL(LatentPictures[ClipPair]):
+class StableDiffusionXL(LatentPictures[ClipReaders]):
     """One loaded model, a :class:`desktop_app.engine.model.Model` for pictures."""
 
     @classmethod
@@ -30,7 +31,7 @@ class StableDiffusionXL(LatentPictures[ClipPair]):
     ) -> Generator[Loading, None, StableDiffusionXL]:
         """See :data:`desktop_app.engine.model.Load`. The published autoencoder's numbers are too large for float16."""
         source, build = find_source(model), UNet2DConditionModel.from_config
-        loaded = yield from load_parts(cls, ClipPair.empty, build, source, device, check)
+        loaded = yield from load_parts(cls, ClipReaders.pair, build, source, device, check)
         if loaded.autoencoder.module.config.force_upcast:
             loaded.autoencoder.module.float()
         return loaded
@@ -43,17 +44,7 @@ class StableDiffusionXL(LatentPictures[ClipPair]):
         start: Tensor | None,
         generator: torch.Generator,
     ) -> Predict:
-        words, pooled = conditioning
-        size_ids = self._size_ids(request)
-
-        def evaluate(model_input: Tensor, t: Tensor, embeddings: Tensor, whole: Tensor) -> Tensor:
-            added = {"text_embeds": whole, "time_ids": size_ids.expand(len(whole), -1)}
-            model_input = model_input.to(self.device.dtype)
-            return self.unet(model_input, t, embeddings, added_cond_kwargs=added, return_dict=False)[0].float()
-
-        return guided(evaluate, words, request.guidance_scale, form, pooled)
-
-    def _size_ids(self, request: GenerationRequest) -> Tensor:
-        """(1, 6): the picture as one that had this size (height, width), nothing cut away, and is to have it."""
+        """Told the picture as one that had this size (height, width), nothing cut away, and is to have it."""
         size = (request.height, request.width)
-        return torch.tensor([[*size, 0, 0, *size]], dtype=self.device.dtype, device=self.device.torch_device)
+        told = torch.tensor([[*size, 0, 0, *size]], dtype=self.device.dtype, device=self.device.torch_device)
+        return predict_told(self.unet, self.device, conditioning, Conditioning(told, told), request, form)

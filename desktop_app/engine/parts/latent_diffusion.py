@@ -121,8 +121,11 @@ def load_parts(
     source: Source,
     device: Device,
     check: Callable[[], None],
+    shared: Autoencoder | TinyAutoencoder | None = None,
 ) -> Generator[Loading, None, M]:
     """Load ``source`` as a ``cls``; ``check`` may raise between tensors. Raises ``AppError``.
+
+    ``shared``, the loaded autoencoder of another model, takes the place of its own.
 
     Text encoders and autoencoder leave float32 for float16 only: bfloat16 has too few digits for 256 shades, and where
     it is used, on a CPU, they take a small part of the time.
@@ -132,14 +135,16 @@ def load_parts(
     unet_part = source.part("unet", "diffusion_pytorch_model")
     text = empty_text(source)
     unet = empty_denoiser(unet_part, build_unet, device)
-    autoencoder = Autoencoder.empty(source)
+    autoencoder = shared or Autoencoder.empty(source)
     if unet.config.in_channels != autoencoder.channels:
         raise AppError("model.family", model=source.name, kind=f"U-Net with {unet.config.in_channels} inputs")
-    reader = WeightReader(count_weights([*text.parts, unet_part, autoencoder.part]), check)
+    own = [] if shared else [autoencoder.part]
+    reader = WeightReader(count_weights([*text.parts, unet_part, *own]), check)
     yield from text.fill(reader, where, dtype)
     yield from reader.fill(unet, unet_part, where, device.dtype, str)
     unet.to(where)  # buffers, which are computed and not stored
-    yield from autoencoder.fill(reader, where, dtype)
+    if not shared:
+        yield from autoencoder.fill(reader, where, dtype)
     return cls(device, text, unet, autoencoder, scheduler_config)
 
 
