@@ -14,9 +14,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("prompt", help='what to draw; put "--" before one that begins with "-"')
     parser.add_argument("-o", "--output", metavar="FILE", help="a .png, .jpg or .webp file, or a folder")
     parser.add_argument("--image", metavar="FILE", help="a picture to start from, drawn anew as --strength says")
+    parser.add_argument("--refiner", metavar="NAME", help="a model that finishes the pictures of Stable Diffusion XL")
+    parser.add_argument("--refiner-at", type=float, metavar="X", help="share of the noise after which it goes on")
     add_common_arguments(parser, PICTURE)
 
 
 def run(options: argparse.Namespace) -> int:
     """Make and save the pictures. Returns the exit code. Raises ``AppError`` (``RequestError`` for bad arguments)."""
-    return make(options, PICTURE, start_fields(options.image))
+    refining = {"refiner": options.refiner, "refiner_at": options.refiner_at}
+    return make(options, PICTURE, {**start_fields(options.image), **refining})

@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,15 +17,17 @@ from desktop_app.checkpoints.consent import require_consent
 from desktop_app.checkpoints.facts import check_model_files, read_model_facts, weights_of
 from desktop_app.checkpoints.finding import files_in, first_model, name_of, resolve_model
 from desktop_app.checkpoints.lone_parts import find_parts
+from desktop_app.checkpoints.refiners import with_refiner
 from desktop_app.commands.options import requested
 from desktop_app.commands.output import Target, find_target, save_or_keep
 from desktop_app.commands.progress import Progress
+from desktop_app.core.catalog import ModelFacts
 from desktop_app.core.control import StopSignal
 from desktop_app.core.errors import AppError
 from desktop_app.core.events import Cancelled, Event, Failed, Notice, Picture
 from desktop_app.core.memory_plan import Wishes
 from desktop_app.core.paths import app_paths
-from desktop_app.core.request import validate
+from desktop_app.core.request import GenerationRequest, validate
 from desktop_app.core.settings import load_settings
 
 
@@ -41,14 +43,11 @@ def make(options: argparse.Namespace, kind: str, own: Mapping[str, Any]) -> int:
     def trusts(file: Path) -> bool:
         return options.trust_pickle
 
-    files = files_in(folders)
-    model = resolve_model(options.model, files) if options.model else first_model(files)
-    facts = read_model_facts(model, find_parts(files))
-    request = replace(requested(options, facts, kind, own), model=name_of(model, files))
-    validate(request, facts)
+    request, facts = _asked(options, kind, own, folders)
     target = find_target(options.output, kind, settings, paths)
-    check_model_files(facts)
-    require_consent(weights_of(facts), trusts)
+    for used in (facts, *facts.refiners):
+        check_model_files(used)
+        require_consent(weights_of(used), trusts)
     paths.prepare()
 
     from desktop_app.engine.engine import Engine, serve  # torch: seconds, and not needed to refuse a bad request
@@ -60,6 +59,21 @@ def make(options: argparse.Namespace, kind: str, own: Mapping[str, Any]) -> int:
         events = serve(engine, request.with_fixed_seed(), stop, preview=False)
         _Reporter(options, kind, target, Progress(enabled=not options.quiet, kind=kind)).follow(events)
     return 0
+
+
+def _asked(
+    options: argparse.Namespace, kind: str, own: Mapping[str, Any], folders: Sequence[Path]
+) -> tuple[GenerationRequest, ModelFacts]:
+    """The request, valid, with models by their shortest names, and what is known of them. Raises ``AppError``."""
+    files = files_in(folders)
+    model = resolve_model(options.model, files) if options.model else first_model(files)
+    facts = read_model_facts(model, find_parts(files))
+    request = requested(options, facts, kind, own)
+    facts = with_refiner(facts, request.refiner, files)
+    validate(request, facts)
+    refiner = facts.refiner(request.refiner)
+    named = name_of(Path(refiner.folder), files) if refiner else ""
+    return replace(request, model=name_of(model, files), refiner=named), facts
 
 
 @contextmanager

@@ -51,6 +51,7 @@ def parameters_text(result: Result) -> str:
         **_enlarging(request),
         **_starting(request),
         **({"VAE": request.vae} if request.vae else {}),
+        **_refining(request),
         **({"Clip skip": request.clip_skip} if request.clip_skip > 1 else {}),
         **({"Frames": request.frames, "FPS": request.fps} if request.is_film else {}),
         **_hashes(result),
@@ -80,6 +81,12 @@ def _enlarging(request: GenerationRequest) -> dict[str, str]:
     if request.enlarge == 1:
         return {}
     return {"Hires upscale": str(request.enlarge), "Hires upscaler": f"{model_name(request.model)} enlarger"}
+
+
+def _refining(request: GenerationRequest) -> dict[str, str]:
+    if not request.refiner:
+        return {}
+    return {"Refiner": model_name(request.refiner), "Refiner switch at": f"{request.refiner_at:g}"}
 
 
 def _starting(request: GenerationRequest) -> dict[str, str]:

@@ -274,7 +274,7 @@ class Draft(QObject):
         for name in OF_THE_MODEL:
             self._put(name, getattr(default, name))
         self._refused_use = None
-        self._refit("kind", "start_use", "clip_skip", "vae")
+        self._refit("kind", "start_use", "clip_skip", "vae", "refiner")
         self.facts_changed.emit()
 
     def _models_changed(self) -> None:
@@ -285,7 +285,7 @@ class Draft(QObject):
         elif self.facts is None:
             self._choose("")
         else:
-            self._refit("kind", "frames", "motion_model", "start_use", "vae")
+            self._refit("kind", "frames", "motion_model", "start_use", "vae", "refiner")
         self.facts_changed.emit()
 
     def _start_changes(self, path: str) -> None:

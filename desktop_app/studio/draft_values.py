@@ -35,6 +35,8 @@ FIELDS = (
     "schedule_type",
     "clip_skip",
     "vae",
+    "refiner",
+    "refiner_at",
     "seed",
     "seed_locked",
     "count",
@@ -180,6 +182,11 @@ def _as_autoencoder(name: str, value: Any, values: Values, facts: ModelFacts | N
     return value if facts and value in facts.autoencoders else ""
 
 
+def _as_refiner(name: str, value: Any, values: Values, facts: ModelFacts | None) -> str:
+    """One that is not there stays, and is complained of: a recipe without it would make another picture."""
+    return _as_text(name, value, values, facts) if facts and "refiner" in facts.controls else ""
+
+
 def _as_start_use(name: str, value: Any, values: Values, facts: ModelFacts | None) -> str:
     """Only a film goes on from something."""
     possible = facts is not None and "extend" in facts.controls and values["kind"] == FILM and values["start"]
@@ -188,6 +195,7 @@ def _as_start_use(name: str, value: Any, values: Values, facts: ModelFacts | Non
 
 _LIMITS: dict[str, tuple[float, float]] = {
     "guidance_scale": (0.0, MAX_GUIDANCE),
+    "refiner_at": (0.01, 0.99),
     "seed": (0, MAX_SEED),
     "count": (1, MAX_COUNT),
     "fps": (1, MAX_FPS),
@@ -206,6 +214,8 @@ _FIT: dict[str, Fit] = {
     "schedule_type": _as_schedule_type,
     "clip_skip": _as_whole,
     "vae": _as_autoencoder,
+    "refiner": _as_refiner,
+    "refiner_at": _as_number,
     "seed": _as_whole,
     "seed_locked": _as_switch,
     "count": _as_whole,

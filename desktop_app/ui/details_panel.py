@@ -98,6 +98,7 @@ class DetailsPanel(QWidget):
             (self.tr("Guidance"), QLocale().toString(request.guidance_scale, "g", 6)),
             *self._scheduler(request),
             *([(self.tr("VAE"), request.vae)] if request.vae else []),
+            *self._refiner(request),
             *([(self.tr("Clip skip"), str(request.clip_skip))] if request.clip_skip > 1 else []),
             (self.tr("Seed"), str(request.seed)),
         ]
@@ -112,6 +113,12 @@ class DetailsPanel(QWidget):
             (self.tr("Scheduler"), scheduler.label if scheduler else request.scheduler),
             (self.tr("Schedule"), schedule_text),
         ]
+
+    def _refiner(self, request: GenerationRequest) -> list[tuple[str, str]]:
+        if not request.refiner:
+            return []
+        share = QLocale().toString(request.refiner_at, "g", 3)
+        return [(self.tr("Refiner"), self.tr("{name}, from {share} on").format(name=request.refiner, share=share))]
 
     def _film(self, request: GenerationRequest) -> list[tuple[str, str]]:
         if not request.is_film:

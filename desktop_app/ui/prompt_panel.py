@@ -25,6 +25,7 @@ from desktop_app.ui.generate_button import GenerateButton
 from desktop_app.ui.icons import icon
 from desktop_app.ui.lora_stack import LoraStack
 from desktop_app.ui.number_rows import NumberRow
+from desktop_app.ui.refiner_rows import RefinerRows
 from desktop_app.ui.start_picture import StartPicture
 from desktop_app.ui.thumbnails import Thumbnails
 from desktop_app.ui.token_strip import TokenStrip
@@ -73,6 +74,7 @@ class PromptPanel(QFrame):
         self._make_model()
         self._make_numbers()
         self.film = FilmControls(draft)
+        self.refiner = RefinerRows(draft)
         self.start = StartPicture(draft, background, start_folder)
         self._make_advanced()
         self.memory = label("", "hint", wrap=True)
@@ -178,7 +180,7 @@ class PromptPanel(QFrame):
         for part in (self.prompt, self.hint, self.tokens, self.loras, self.negative_fold, self.kind, self.start):
             column.addWidget(part)
         column.addSpacing(theme.XS)
-        for part in (self._model_row, self.about, self.limits):
+        for part in (self._model_row, self.about, self.limits, self.refiner):
             column.addWidget(part)
         column.addSpacing(theme.XS)
         for part in (self.film, self.steps, self.guidance_scale, self.size_row, self.enlarge_row, self.seed_row):
@@ -204,7 +206,7 @@ class PromptPanel(QFrame):
         """One column of labels: as wide as the longest, within reason; a longer one wraps."""
         rows = (self._model_row, self.steps, self.guidance_scale, self.count, self.size_row, self.enlarge_row)
         captions = [row.label for row in (*rows, self.seed_row)]
-        captions += [*self.advanced_rows.labels, *self.film.labels, *self.start.labels]
+        captions += [*self.advanced_rows.labels, *self.film.labels, *self.refiner.labels, *self.start.labels]
         width = min(LABEL_MOST, max(caption.sizeHint().width() for caption in captions))
         self.loras.set_label_width(width)
         for caption in captions:

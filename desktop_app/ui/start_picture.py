@@ -155,13 +155,16 @@ class StartPicture(QWidget):
     def _show_note(self) -> None:
         message = self._draft.start_message()
         facts = self._draft.facts
-        needed = bool(facts and facts.film and facts.film.needs_start and not self._draft.value("start"))
+        films = bool(facts and facts.film and facts.film.needs_start)
+        needed = bool(facts and (films or facts.needs_start) and not self._draft.value("start"))
         if self._complaint:
             text = self._complaint
         elif message:
             text = " ".join(translated(message)).strip()
         elif facts and needed:
-            text = self.tr("{model} makes films of a picture: give it one to start from.").format(model=facts.name)
+            of_films = self.tr("{model} makes films of a picture: give it one to start from.")
+            anew = self.tr("{model} draws a picture anew: give it one to start from.")
+            text = (of_films if films else anew).format(model=facts.name)
         else:
             text = ""
         theme.set_role(self.note, "muted" if needed and not self._complaint else "hint")

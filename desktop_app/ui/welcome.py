@@ -61,6 +61,8 @@ class Welcome(QWidget):
             return
         if facts.film and facts.film.needs_start:
             self.title.setText(self.tr("Which picture shall move?"))
+        elif facts.needs_start:
+            self.title.setText(self.tr("Which picture shall be drawn anew?"))
         else:
             self.title.setText(
                 self.tr("What shall the film show?") if kind == FILM else self.tr("What shall the picture show?")

@@ -15,6 +15,7 @@ from desktop_app.checkpoints.facts import (
 )
 from desktop_app.checkpoints.finding import files_in, find_models, resolve_model
 from desktop_app.checkpoints.lone_parts import autoencoder, find_parts
+from desktop_app.checkpoints.refiners import with_refiners
 from desktop_app.core.catalog import FAMILIES
 from desktop_app.core.errors import AppError, RequestError
 from desktop_app.core.paths import bundled_models_dir
@@ -312,3 +313,25 @@ def test_every_bundled_model_is_whole_and_runs_on_its_defaults() -> None:
         check_model_files(facts)
         assert problems(default_request(facts), facts) == []
         assert facts.examples
+
+
+def test_a_refiner_is_told_by_what_it_is_told_of_beauty(tmp_path: Path) -> None:
+    index = {"_class_name": "StableDiffusionXLImg2ImgPipeline", "requires_aesthetics_score": True}
+    folder = make_model(tmp_path / "finisher", index=index)
+    facts = read_model_facts(folder)
+    assert (facts.family, facts.needs_start, facts.strength) == ("stable-diffusion-xl-refiner", True, 0.3)
+    assert [problem.message.id for problem in problems(default_request(facts), facts)] == ["start.needed-picture"]
+    (folder / "model_index.json").write_text(json.dumps({**index, "requires_aesthetics_score": False}))
+    with pytest.raises(AppError, match="of a kind Safelight cannot run yet"):
+        read_model_facts(folder)
+
+
+def test_refiners_are_found_among_the_models(tmp_path: Path) -> None:
+    index = {"_class_name": "StableDiffusionXLImg2ImgPipeline", "requires_aesthetics_score": True}
+    names = ("StableDiffusionXLPipeline", "StableDiffusionPipeline")
+    folders = [make_model(tmp_path / "refiner", index=index)]
+    folders += [make_model(tmp_path / name, index={"_class_name": name}) for name in names]
+    refiner, xl, other = with_refiners(read_model_facts(folder) for folder in folders)
+    assert [one.key for one in xl.refiners] == ["refiner"]
+    assert xl.refiner("refiner") is not None
+    assert (refiner.refiners, other.refiners, xl.refiner("other")) == ((), (), None)

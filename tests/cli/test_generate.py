@@ -49,6 +49,27 @@ def test_every_option_reaches_the_recipe(generate: Run, tmp_path: Path) -> None:
     assert (recipe.run.dtype, recipe.run.tiled) == ("bfloat16", True)
 
 
+def test_a_refiner_finishes_the_pictures_of_sdxl(data_dir: Path, tmp_path: Path, capsys: Capture) -> None:
+    from tests.tiny_models import tiny_facts, tiny_xl_pipeline, tiny_xl_refiner_pipeline
+
+    for name, pipeline in (("xl", tiny_xl_pipeline()), ("finisher", tiny_xl_refiner_pipeline())):
+        pipeline.save_pretrained(data_dir / "models" / name)
+        (data_dir / "models" / name / "safelight.json").write_text(json.dumps(tiny_facts()))
+    common = ["--data-dir", str(data_dir), "generate", "x", "-o", f"{tmp_path}/a.png", "--model", "xl", "--steps", "2"]
+    finisher = data_dir / "models" / "finisher"
+    assert main([*common, "--refiner", str(finisher), "--refiner-at", "0.7"]) == 0
+    recipe = read_recipe(tmp_path / "a.png")
+    assert recipe is not None
+    assert (recipe.request.refiner, recipe.request.refiner_at, recipe.steps_done) == ("finisher", 0.7, 2)
+    capsys.readouterr()
+    for named, said in (("gone", "no refiner called “gone”"), ("xl", "is no refiner"), ("finisher", "not after 1.5")):
+        assert main([*common, "--refiner", named, "--refiner-at", "1.5"]) == 2
+        assert said in capsys.readouterr().err
+    next((finisher / "unet").glob("*.safetensors")).unlink()
+    assert main([*common, "--refiner", "finisher"]) == 1
+    assert "finisher is incomplete: unet/" in capsys.readouterr().err
+
+
 def test_enlarging_is_the_models_choice_until_asked(data_dir: Path, generate: Run, tmp_path: Path) -> None:
     from tests.tiny_models import add_enlarger, tiny_facts
 
@@ -149,6 +170,7 @@ BAD = [
     (["--steps", "many"], "invalid int value"),
     (["--scheduler", "lcm", "--steps", "51"], "at most 50 steps"),
     (["--vae", "another"], "no autoencoder (VAE) “another”"),
+    (["--refiner", "another"], "The model Tiny hands its pictures to no refiner"),
     (["--clip-skip", "3"], "Clip skip must be a whole number from 1 to 2"),
     (["--size", "0x0"], "Width and height"),
     (["--size", "7x7"], "Width and height"),

@@ -120,6 +120,47 @@ def test_a_transformer_is_counted_in_tokens() -> None:
     assert 0.5 * GB < large < 1.5 * GB
 
 
+REFINER_PARTS = (
+    PartSize("text_encoder_2", 695_000_000, 90_000_000, 63_000_000),
+    PartSize("unet", 2_260_000_000, 900_000_000, 59_000_000),
+    PartSize("vae", 84_000_000, 50_000_000, 2_400_000),
+)
+REFINER = replace(
+    LARGE,
+    key="refiner",
+    family="stable-diffusion-xl-refiner",
+    footprint=replace(STABLE_DIFFUSION, parts=REFINER_PARTS, width=384),
+)
+REFINED = replace(LARGE, refiners=(REFINER,))
+
+
+def refined(plan: Plan, machine: Machine) -> tuple[Forecast, Forecast, Forecast]:
+    """Of the model and its refiner together, and of each alone."""
+    asked = replace(GOOD, refiner="refiner", width=512, height=512)
+    found = [forecast(asked, facts, plan, machine) for facts in (REFINED, LARGE, REFINER)]
+    assert None not in found
+    return tuple(found)  # pyright: ignore[reportReturnType]
+
+
+def test_a_refiner_is_there_beside_the_model_but_for_its_autoencoder() -> None:
+    both, one, other = refined(PLAIN, CPU)
+    assert both.weights == both.encoding == one.weights + 4 * 2_955_000_000
+    assert both.denoising - both.weights == max(one.denoising - one.weights, other.denoising - other.weights)
+    assert both.decoding - both.weights == one.decoding - one.weights
+    assert forecast(GOOD, REFINED, PLAIN, CPU) == forecast(GOOD, LARGE, PLAIN, CPU), "nobody asked for it"
+
+
+def test_offloaded_the_larger_of_two_models_counts() -> None:
+    both, one, other = refined(Plan("float16", NONE, offload=BY_MODEL), CARD)
+    assert (both.encoding, both.denoising, both.decoding) == (other.encoding, other.denoising, one.decoding)
+    assert both.waiting == both.weights == one.weights + 2 * 2_955_000_000
+
+
+def test_nothing_is_foretold_beside_a_refiner_of_unknown_size() -> None:
+    facts = replace(LARGE, refiners=(replace(REFINER, footprint=None),))
+    assert forecast(replace(GOOD, refiner="refiner"), facts, PLAIN, CPU) is None
+
+
 def test_what_was_measured_here_corrects_it() -> None:
     key = measured_as(LARGE, PLAIN, CPU.name)
     known = [Measurement(key, "decoding", 512 * 512, estimated=1000, measured=1500)]

@@ -11,7 +11,7 @@ from desktop_app.engine import shelf as shelf_module
 from desktop_app.engine.engine import Engine
 from desktop_app.engine.shelf import CPU
 from tests.engine.conftest import pictures, request_for, run
-from tests.tiny_models import tiny_model
+from tests.tiny_models import tiny_model, tiny_xl_pipeline, tiny_xl_refiner_pipeline
 
 NAMES = ("m0", "m1", "m2")
 
@@ -88,3 +88,22 @@ def test_a_changed_model_is_loaded_anew_and_does_not_stay_twice(engine, tmp_path
     engine.release()
     assert engine.shelf.models == {}
     assert pictures(run(engine, request_for(model="m1")))[0].frames == made[1]
+
+
+def test_a_refiner_stays_with_its_model_and_others_go(tmp_path, monkeypatch):
+    """Each of the two is kept while the other one is fetched, although there is room for nothing more."""
+    for name, pipeline in (("base", tiny_xl_pipeline()), ("refiner", tiny_xl_refiner_pipeline())):
+        pipeline.save_pretrained(tmp_path / name)
+    tiny_model(tmp_path / "m0")
+    engine = Engine(models=[tmp_path], cache=tmp_path / "cache", device="cpu")
+    request = request_for(model="base", refiner="refiner", steps=2, scheduler="ddim")
+    run(engine, request)
+    size, room = engine.shelf.held(CPU), 4_000_000
+    engine.release()
+    monkeypatch.setattr(shelf_module, "free_memory", lambda device: size + room - engine.shelf.held(device))
+    monkeypatch.setattr(shelf_module, "_room", lambda need, files: (0, size + room))
+    assert loads(engine, "m0")
+    run(engine, request)
+    assert on_shelf(engine) == ["base", "refiner"]
+    assert not any(isinstance(event, Loading) for event in run(engine, request))
+    assert on_shelf(engine) == ["base", "refiner"]

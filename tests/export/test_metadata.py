@@ -123,6 +123,13 @@ def test_skipped_layers_are_told_as_other_programs_tell_them(result) -> None:
     assert "Clip skip" not in pairs_of(parameters_text(result))
 
 
+def test_a_refiner_is_told_as_other_programs_tell_it(result) -> None:
+    request = replace(result.request, refiner="/models/sd_xl_refiner_1.0", refiner_at=0.75)
+    told = pairs_of(parameters_text(replace(result, request=request)))
+    assert (told["Refiner"], told["Refiner switch at"]) == ("sd_xl_refiner_1.0", "0.75")
+    assert not {"Refiner", "Refiner switch at"} & set(pairs_of(parameters_text(result)))
+
+
 def test_another_autoencoder_is_told_as_other_programs_tell_it(result) -> None:
     told = pairs_of(parameters_text(replace(result, request=replace(result.request, vae="vae-ft-mse"))))
     assert told["VAE"] == "vae-ft-mse"
