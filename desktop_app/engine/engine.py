@@ -269,7 +269,7 @@ class Engine:
 
     def _told(self, wanted: _Wanted, refiner: StableDiffusionXLRefiner, form: str) -> Refiner:
         """The refiner, told what the model is; of what is left out the model has spoken."""
-        self._learned(wanted.reading, refiner)
+        self._learned(wanted, refiner)
         told, changes = read_script(wanted.reading, refiner, form).encode(refiner)
         return Refiner(refiner, wanted.request.refiner, told, changes)
 
