@@ -13,7 +13,7 @@ from desktop_app.core.files import replace_file
 
 FILE = "memory.json"
 """In the cache folder."""
-VERSION = 1
+VERSION = 2
 """Of the file, and of the estimates that its entries are compared with."""
 KEPT = 64
 """Measurements; the oldest go."""

@@ -146,12 +146,12 @@ def write_motion_model(folder: Path, dtype: torch.dtype) -> None:
 
 def write_weights(module: torch.nn.Module, file: Path, dtype: torch.dtype) -> None:
     """Random weights for ``module``."""
-    weights = {key: _random(key, value.shape).to(dtype) for key, value in module.state_dict().items()}
+    weights = {key: random_weight(key, value.shape).to(dtype) for key, value in module.state_dict().items()}
     file.parent.mkdir(parents=True)
     save_file(weights, file, metadata={"format": "pt"})
 
 
-def _random(name: str, shape: torch.Size) -> torch.Tensor:
+def random_weight(name: str, shape: torch.Size) -> torch.Tensor:
     if len(shape) < 2:
         return torch.ones(shape) if name.endswith("weight") else torch.zeros(shape)
     return torch.randn(shape) / shape[1:].numel() ** 0.5

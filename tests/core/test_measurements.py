@@ -28,8 +28,8 @@ def test_noise_is_not_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", '{"version": 2, "measurements": []}', '{"version": 1, "measurements": [{"key": "k"}]}',
-     '{"version": 1, "measurements": [{"key": "k", "stage": "s", "pixels": 0, "estimated": 1, "measured": 1}]}'],
+    ["", "[]", "{}", '{"version": 1, "measurements": []}', '{"version": 2, "measurements": [{"key": "k"}]}',
+     '{"version": 2, "measurements": [{"key": "k", "stage": "s", "pixels": 0, "estimated": 1, "measured": 1}]}'],
 )  # fmt: skip
 def test_a_damaged_file_is_no_file(text: str, tmp_path: Path) -> None:
     file = tmp_path / "memory.json"

@@ -40,12 +40,13 @@ def test_where_memory_is_plenty_all_is_as_usual() -> None:
     [
         (3.8, ()),
         (3.4, ("tiles",)),
-        (2.45, ("model",)),
-        (2.3, ("two-pass", "model")),
-        (1.7, ("model", "eight-bits")),
-        (1.4, ("two-pass", "tiles", "model", "eight-bits")),
+        (2.6, ("model",)),
+        (2.4, ("two-pass", "model")),
+        (1.9, ("model", "eight-bits")),
+        (1.7, ("two-pass", "model", "eight-bits")),
+        (1.5, ("group",)),
         (1.2, ("tiles", "group")),
-        (1.0, ("tiles", "eight-bits", "group")),
+        (1.0, ("two-pass", "tiles", "group")),
     ],
 )
 def test_a_card_with_less_and_less_memory(free: float, measures: tuple[str, ...]) -> None:

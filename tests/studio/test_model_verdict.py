@@ -100,7 +100,7 @@ def test_for_every_architecture_it_is_said_where_it_runs() -> None:
 @pytest.mark.parametrize(
     ("machine", "runs", "id", "words"),
     [
-        (CPU, True, "library.runs", "about 5.3 GB"),
+        (CPU, True, "library.runs", "about 5.4 GB"),
         (replace(CARD, free=2 * GB), True, "library.runs-with", "waiting in RAM"),
         (replace(CARD, free=GB // 2), False, "library.too-large", "500 MB are free"),
     ],

@@ -55,7 +55,7 @@ def test_where_it_fits_the_button_alone_says_how_much(large, qtbot):
     assert "It needs about 4.4 GB of memory." in panel.button.toolTip()
     assert panel.memory.isHidden()
     large.draft.set_size(1024, 1024)
-    qtbot.waitUntil(lambda: "8.3 GB" in panel.button.toolTip())
+    qtbot.waitUntil(lambda: "8.2 GB" in panel.button.toolTip())
 
 
 @pytest.mark.parametrize("large", [5 * GB], indirect=True)
