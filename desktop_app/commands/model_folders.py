@@ -56,7 +56,8 @@ def _add(options: argparse.Namespace) -> int:
     paths.prepare()
     save_settings(paths.settings, settings | {"model_folders": known + new})
     for folder in new:
-        print(f"{folder}: {sum(1 for _ in model_files(Path(folder)))} models")
+        count = sum(1 for _ in model_files(Path(folder)))
+        print(f"{folder}: {'1 model' if count == 1 else f'{count} models'}")
     if not new:
         print("This folder is looked at already.")
     return 0

@@ -1,4 +1,4 @@
-"""A picture dropped on the window offers its recipe, and to be the start of another one."""
+"""What is dropped on the window: a picture offers its recipe, and to be the start of another one; models are added."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from pathlib import Path
 from PySide6.QtCore import QMimeData, QObject, QPoint, Signal, Slot
 from PySide6.QtWidgets import QMenu, QWidget
 
+from desktop_app.checkpoints.scan import WEIGHTS
 from desktop_app.core.messages import Message
 from desktop_app.core.result import Result
 from desktop_app.studio.picture_list import SUFFIXES
 from desktop_app.studio.recipes import RecipeReader
+
+YAML = (".yaml", ".yml")
 
 
 def dropped_picture(data: QMimeData) -> Path | None:
@@ -20,6 +23,12 @@ def dropped_picture(data: QMimeData) -> Path | None:
         if url.isLocalFile() and path.suffix.lower() in SUFFIXES:
             return path
     return None
+
+
+def dropped_models(data: QMimeData) -> list[Path]:
+    """Local folders, model files and ComfyUI's lists of folders in what is dragged."""
+    paths = [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
+    return [path for path in paths if path.is_dir() or path.suffix.lower() in (*WEIGHTS, *YAML)]
 
 
 class DroppedRecipe(QObject):

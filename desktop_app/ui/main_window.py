@@ -42,7 +42,7 @@ from desktop_app.studio.window_state import WindowState
 from desktop_app.ui.actions import MENU, fill_menu, make_actions, make_submenus
 from desktop_app.ui.closing import ClosingQuestion
 from desktop_app.ui.dialogs import Dialogs
-from desktop_app.ui.drop import DroppedRecipe, dropped_picture
+from desktop_app.ui.drop import DroppedRecipe, dropped_models, dropped_picture
 from desktop_app.ui.folding import Folding
 from desktop_app.ui.frame_actions import FrameActions
 from desktop_app.ui.job_actions import JobActions
@@ -473,14 +473,18 @@ class MainWindow(QMainWindow):
     # -- drop
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802 (Qt's name)
-        if event.source() is None and dropped_picture(event.mimeData()):
+        data = event.mimeData()
+        if event.source() is None and (dropped_picture(data) or dropped_models(data)):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802 (Qt's name)
         path = dropped_picture(event.mimeData())
         if path:
-            event.acceptProposedAction()
             self.dropped.drop(path, self.mapToGlobal(event.position().toPoint()))
+        elif models := dropped_models(event.mimeData()):
+            self._show_workspace(MODELS)
+            self.models_workspace.add_dropped(models)
+        event.acceptProposedAction()
 
     # -- geometry
 

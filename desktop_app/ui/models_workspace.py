@@ -37,6 +37,7 @@ from desktop_app.studio.settings_store import SettingsStore
 from desktop_app.ui import theme
 from desktop_app.ui.connections import Connections
 from desktop_app.ui.download_panel import DownloadPanel
+from desktop_app.ui.drop import YAML, dropped_models
 from desktop_app.ui.icons import icon
 from desktop_app.ui.model_cards import ModelCards
 from desktop_app.ui.model_details import ModelDetails
@@ -55,7 +56,6 @@ NARROW_DETAILS, WIDE_DETAILS = 272, 340
 NARROW_FILTER, WIDE_FILTER = 120, 240
 MOST_HEIGHT = (1 << 24) - 1
 """Of a widget, in px, in Qt."""
-YAML = (".yaml", ".yml")
 
 
 class ModelsWorkspace(QWidget):
@@ -352,12 +352,15 @@ class ModelsWorkspace(QWidget):
         self.said.emit(text.format(folder=new[0], count=len(new)))
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802 (Qt's name)
-        if event.source() is None and any(url.isLocalFile() for url in event.mimeData().urls()):
+        if event.source() is None and dropped_models(event.mimeData()):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802 (Qt's name)
         event.acceptProposedAction()
-        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        self.add_dropped(dropped_models(event.mimeData()))
+
+    def add_dropped(self, paths: list[Path]) -> None:
+        """Look for models in folders, around model files, and where ComfyUI's lists say."""
         folders = [path if path.is_dir() else path.parent for path in paths if path.suffix.lower() not in YAML]
         for file in (path for path in paths if path.suffix.lower() in YAML):
             try:

@@ -345,6 +345,20 @@ def drop(stand, path) -> QMimeData:
     return data
 
 
+def test_dropped_models_are_added_wherever_they_are_dropped(stand, tmp_path):
+    folder = tmp_path / "elsewhere"
+    (folder / "Lora").mkdir(parents=True)
+    (folder / "Lora" / "ink.safetensors").write_bytes(b"")
+    (folder / "letter.txt").write_text("nothing to do with it")
+    drop(stand, folder / "letter.txt")
+    assert stand.settings.get("model_folders") == []
+    drop(stand, folder / "Lora" / "ink.safetensors")
+    assert stand.settings.get("model_folders") == [str(folder / "Lora")]
+    assert stand.window.models_workspace.isVisible()
+    drop(stand, folder)
+    assert stand.settings.get("model_folders") == [str(folder / "Lora"), str(folder)]
+
+
 def test_a_dropped_picture_offers_its_recipe(qtbot, stand, generate):
     stand.draft.set_value("prompt", "a red house")
     generate()
