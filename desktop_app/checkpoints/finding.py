@@ -14,7 +14,7 @@ from pathlib import Path
 from desktop_app.checkpoints.identify import identify
 from desktop_app.checkpoints.identity import Identity
 from desktop_app.checkpoints.scan import DEEPEST, PIPELINE, display_name, model_files
-from desktop_app.checkpoints.single_file import SUFFIXES, known, may_be_run
+from desktop_app.checkpoints.single_file import SUFFIXES, known, may_be_run, usable
 from desktop_app.core.errors import AppError, RequestError
 
 MOST_SUGGESTED = 20
@@ -61,11 +61,14 @@ def names_of(path: Path) -> tuple[str, str, str]:
 def resolve_model(value: str, files: Collection[Path]) -> Path:
     """The one of ``files`` that is the model called ``value``, which may also be a path of its own.
 
-    Raises ``RequestError`` ("model.unknown"), or ``AppError``: what is wrong with what lies at an absolute path, or
-    ("model.none") that there is no model at all.
+    Raises ``RequestError`` ("model.unknown"), or ``AppError``: what stands against the file of that name or at that
+    absolute path, or ("model.none") that there is no model at all.
     """
     if found := _called(value, files):
         return found
+    for path in files:
+        if value in names_of(path) and path.is_file():
+            return usable(path).path
     path = Path(value).expanduser()
     if value and ((path / PIPELINE).is_file() or path.is_file()):
         return path.absolute()

@@ -91,8 +91,18 @@ def test_a_name_that_no_model_has_is_answered_with_those_like_it(root: Path) -> 
         resolve_model("someone/hole", files_in([root]))
     assert caught.value.message.values["known"].startswith("someone/whole, ")
     with pytest.raises(AppError) as none:
-        resolve_model("dream", files_in([root / "a1111" / "Lora"]))
+        resolve_model("draem", files_in([root / "a1111" / "Lora"]))
     assert none.value.message.id == "model.none"
+
+
+def test_a_file_of_that_name_that_is_no_model_says_why(root: Path) -> None:
+    with pytest.raises(AppError, match=r"dream.safetensors cannot be run: it holds only this: LoRA"):
+        resolve_model("dream", files_in([root / "a1111" / "Lora"]))
+    write_header(root / "unet" / "flux1-dev.safetensors", original.flux())
+    with pytest.raises(AppError, match=r"of another architecture \(FLUX.1\)"):
+        resolve_model("flux1-dev", files_in([root]))
+    with pytest.raises(AppError, match=r"flux1-dev.safetensors cannot be run"):
+        resolve_model("unet/flux1-dev", files_in([root]))
 
 
 def test_the_first_model_is_the_first_folders(root: Path) -> None:

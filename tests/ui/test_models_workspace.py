@@ -133,13 +133,21 @@ def test_details_tell_what_is_known(stand, workspace, qtbot):
     qtbot.waitUntil(lambda: not details.preview.isHidden())
 
 
-def test_a_part_of_a_model_cannot_be_used_by_itself(stand, workspace, folder, qtbot):
-    names = ("decoder.conv_in.weight", "decoder.conv_out.weight", "encoder.conv_in.weight")
-    write_weights(folder / "vae.safetensors", {name: [4, 4, 3, 3] for name in names})
+def test_an_embedding_tells_how_it_is_written(stand, workspace):
+    choose(stand, workspace, "easy")
+    assert "Write easy into the prompt" in workspace.details.verdict.text()
+    assert workspace.details.verdict.property("role") == "", "nothing is wrong with it"
+    assert workspace.details.use.isHidden()
+
+
+def test_a_part_that_nothing_uses_says_so(stand, workspace, folder, qtbot):
+    write_weights(
+        folder / "ControlNet" / "lines.safetensors", {"controlnet_cond_embedding.conv_in.weight": [16, 3, 3, 3]}
+    )
     stand.library.refresh()
-    qtbot.waitUntil(lambda: not stand.library.scanning)
-    choose(stand, workspace, "vae")
-    assert "it is used together with a checkpoint, not by itself" in workspace.details.verdict.text()
+    qtbot.waitUntil(lambda: "lines" in names(stand))
+    choose(stand, workspace, "lines")
+    assert workspace.details.verdict.text() == "ControlNet: Safelight does not use files of this kind."
     assert workspace.details.verdict.property("role") == "muted", "nothing is wrong with it"
     assert workspace.details.use.isHidden()
 
