@@ -1,6 +1,6 @@
 """Parts of models that lie in the model folders by themselves, however deep: autoencoders, tiny ones, motion adapters.
 
-Diffusers folders, and of autoencoders single files as well. Of files only those are looked into that say in their name,
+Diffusers folders and single files. Of files only those are looked into that say in their name,
 or in that of a folder, that they may be one: a header takes a millisecond, and people have thousands of LoRAs.
 """
 
@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from desktop_app.checkpoints.classify import classify
+from desktop_app.checkpoints.contents import Contents
 from desktop_app.checkpoints.finding import names_of
 from desktop_app.checkpoints.identity import UNKNOWN
 from desktop_app.checkpoints.kinds import VAE_PREFIXES
+from desktop_app.checkpoints.original_names import motion_module
 from desktop_app.checkpoints.safetensors_header import read_contents
 from desktop_app.checkpoints.scan import PART, display_name
 from desktop_app.checkpoints.weights_file import FileProblem
@@ -30,6 +32,7 @@ OWN_MOTION = "motion_adapter"
 """Folder of a model's own motion adapter, inside the model's folder."""
 _READ = (".safetensors", ".sft")
 _MAY_BE_AUTOENCODER = re.compile(r"vae|tae|/ae$")
+_MAY_BE_MOTION = re.compile(r"motion|animatediff|(^|[/_ -])mm([_ -]|$)")
 _DECODER, _ENCODER = "decoder", "encoder"
 """What the two halves of a tiny autoencoder are called in names that are otherwise the same."""
 _SAID = (("taesdxl", re.compile("xl")), ("taesd3", re.compile("sd3")), ("taef1", re.compile("flux|/ae$")))
@@ -45,7 +48,7 @@ class LonePart:
     path: Path
     """A diffusers folder, or a single file."""
     config: Mapping[str, Any]
-    """Of a folder; a single file has none."""
+    """Of a folder, and of a motion adapter in a file; that of an autoencoder does not tell."""
     channels: int | None
     """Of the latents, of an autoencoder."""
     latents: str = ""
@@ -76,7 +79,7 @@ def find_parts(files: Iterable[Path]) -> Parts:
 
 
 def motion_adapter(facts: ModelFacts, name: str, parts: Parts) -> Path:
-    """The folder of the motion adapter that ``facts.motion_models`` calls ``name``. Raises ``RequestError``."""
+    """The folder or file of the motion adapter that ``facts.motion_models`` calls ``name``. Raises ``RequestError``."""
     if not name:
         return Path(facts.folder, OWN_MOTION)
     part = parts.motion_adapters.get(name)
@@ -118,6 +121,31 @@ def other_half(decoder: Path) -> Path | None:
     before, is_decoder, after = decoder.name.rpartition(_DECODER)
     beside = decoder.with_name(before + _ENCODER + after)
     return beside if is_decoder and beside.is_file() else None
+
+
+def motion_config(file: Path) -> Mapping[str, Any]:
+    """What a motion adapter in ``file`` is built with, as diffusers calls it; empty if none is in it.
+
+    All that were published share the rest, such as the number of heads.
+    """
+    try:
+        stat = file.stat()
+        contents = _read_contents(file, stat.st_size, stat.st_mtime_ns)
+    except (OSError, FileProblem):
+        return {}
+    shapes = {place.name: tensor.shape for name, tensor in contents.tensors.items() for place in motion_module(name)}
+    widths = [shapes.get(f"down_blocks.{block}.motion_modules.0.norm.weight", (0,))[0] for block in range(4)]
+    positions = shapes.get("down_blocks.0.motion_modules.0.transformer_blocks.0.pos_embed.pe", ())
+    if not widths[0] or len(positions) != 3 or any(name.startswith("conv_in.") for name in shapes):
+        return {}
+    return {
+        "block_out_channels": [width for width in widths if width],
+        "motion_layers_per_block": sum(
+            f"down_blocks.0.motion_modules.{layer}.norm.weight" in shapes for layer in range(9)
+        ),
+        "use_motion_mid_block": any(name.startswith("mid_block.") for name in shapes),
+        "motion_max_seq_length": positions[1],
+    }
 
 
 def fitting_motion_adapters(configs: Path, parts: Parts) -> tuple[str, ...]:
@@ -174,6 +202,8 @@ def _part_at(path: Path) -> tuple[str, LonePart | None]:
     """(kind, part) at ``path``, a folder or a file; None if it is none."""
     if path.suffix.lower() in _READ:
         where = _where(path)
+        if _MAY_BE_MOTION.search(where) and (config := motion_config(path)):
+            return MOTION_ADAPTER, LonePart(path, config, None)
         kind, channels, architecture = _autoencoder_in(path) if _MAY_BE_AUTOENCODER.search(where) else ("", 0, "")
         latents = _SAID_BY_METADATA.get(architecture) or _said(where)
         return kind, LonePart(path, {}, channels, latents) if kind else None
@@ -214,6 +244,11 @@ def _autoencoder_in(path: Path) -> tuple[str, int, str]:
     except OSError:
         return "", 0, ""
     return _read_autoencoder(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _read_contents(path: Path, size: int, changed: int) -> Contents:
+    return read_contents(path)
 
 
 @lru_cache(maxsize=4096)

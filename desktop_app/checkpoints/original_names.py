@@ -58,6 +58,13 @@ _VAE: _Rules = (
     (r"\.down\.(\d+)\.block\.", r".down_blocks.\1.resnets."),
     (r"\.down\.(\d+)\.downsample\.", r".down_blocks.\1.downsamplers.0."),
 )
+_MOTION: _Rules = (
+    (r"\.attention_blocks\.0\.", ".attn1."),
+    (r"\.attention_blocks\.1\.", ".attn2."),
+    (r"\.norms\.0\.", ".norm1."),
+    (r"\.norms\.1\.", ".norm2."),
+    (r"\.ff_norm\.", ".norm3."),
+)
 _OPEN_CLIP: _Rules = (
     (r"^token_embedding\.", "embeddings.token_embedding."),
     (r"^positional_embedding$", "embeddings.position_embedding.weight"),
@@ -130,6 +137,13 @@ def tiny_encoder(*, alone: bool) -> Places:
         return (Place(f"layers.{found[1]}.{found[2]}"),) if found else ()
 
     return places
+
+
+def motion_module(name: str) -> tuple[Place, ...]:
+    """Of a motion adapter of AnimateDiff. Both attentions of a layer have the same positions, which are kept once."""
+    name = name.removeprefix("module.").replace(".temporal_transformer.", ".")
+    name = name.replace(".attention_blocks.0.pos_encoder.", ".pos_embed.")
+    return () if ".pos_encoder." in name else (Place(_rewritten(name, _MOTION)),)
 
 
 def clip(prefix: str) -> Places:

@@ -147,9 +147,9 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "This motion adapter lets the models that it fits make films.",
         "Choose it under “Film”, or with --motion-model {name}.",
     ),
-    "library.motion-file": (
-        "Safelight reads motion adapters from folders in diffusers layout, not from single files.",
-        "Download such a folder, for example guoyww/animatediff-motion-adapter-v1-5-3.",
+    "library.motion-other": (
+        "A motion adapter that is not found: nothing in its path says that it is one.",
+        "Move it into a folder called animatediff.",
     ),
     "library.unused": ("{kind}: Safelight does not use files of this kind.", ""),
     "library.part": ("{kind}: it is used together with a checkpoint, not by itself.", ""),

@@ -105,9 +105,9 @@ class Shelf:
         model = yield from self.model(facts, device, check, need, beside)
         if request.is_film and facts.motion_models and facts.film:
             assert isinstance(model, StableDiffusion)  # adapters are found for this family alone
-            folder = motion_adapter(facts, request.motion_model, parts)
+            adapter = motion_adapter(facts, request.motion_model, parts)
             film = facts.film.with_another_adapter() if request.motion_model else facts.film
-            model = yield from self.motion(model, folder, film, check)
+            model = yield from self.motion(model, adapter, film, check)
         if request.vae and isinstance(model, LatentDiffusion | Flux):
             path = autoencoder(facts, request.vae, parts)
             other = yield from self.autoencoder(path, Path(facts.folder), device, check)
@@ -169,18 +169,16 @@ class Shelf:
         self._fetch(self.models[key])
 
     def motion(
-        self, pictures: StableDiffusion, folder: Path, film: FilmFacts, check: Check
+        self, pictures: StableDiffusion, adapter: Path, film: FilmFacts, check: Check
     ) -> Generator[Event, None, AnimateDiff]:
-        """``pictures``, the model used last, made to film as ``film`` says by the adapter in ``folder``.
+        """``pictures``, the model used last, made to film as ``film`` says by the ``adapter``, a folder or a file.
 
         Raises ``AppError``.
         """
-        files = [folder / "config.json", *sorted(folder.glob("*.safetensors"))]
-        stamps = _stamps(file for file in files if file.is_file())
-        key = (*next(reversed(self.models)), repr(film), *stamps)
+        key = (*next(reversed(self.models)), repr(film), *_stamps(part_files(adapter)))
         if self._motion is None or self._motion[0] != key:
             self._motion = None
-            self._motion = (key, (yield from AnimateDiff.load(pictures, folder, film, check)))
+            self._motion = (key, (yield from AnimateDiff.load(pictures, adapter, film, check)))
         return self._motion[1]
 
     def tiny(

@@ -69,7 +69,7 @@ def _of_part(identity: Identity) -> tuple[bool, Message]:
     if identity.kind == "vae":
         return False, Message("library.vae-other", {})
     if identity.kind == "motion-module" and animated:
-        return False, Message("library.motion-file", {})
+        return False, Message("library.motion-other", {})
     used = identity.kind in ("text-encoder", "tiny-vae", "denoiser")
     return False, Message("library.part" if used else "library.unused", {"kind": KINDS[identity.kind]})
 

@@ -100,6 +100,23 @@ def test_folders_however_deep_and_in_the_cache_of_hugging_face(tmp_path: Path) -
     assert fitting_motion_adapters(SD_1, parts) == ("v3",)
 
 
+def test_adapters_for_films_in_files_are_told_by_their_widths(tmp_path: Path) -> None:
+    kept = {
+        "animatediff_models/v3_sd15.safetensors": "motion adapter",
+        "extensions/mm_sdxl_v10.safetensors": "sdxl motion adapter",
+        "Lora/some.safetensors": "motion adapter",
+        "motion/unet.safetensors": "sd-1 unet",
+    }
+    for name, model in kept.items():
+        write_header(tmp_path / name, shapes_of(model))
+    parts = find_parts(files_in([tmp_path]))
+    assert list(parts.motion_adapters) == ["v3_sd15", "mm_sdxl_v10"]
+    assert fitting_motion_adapters(SD_1, parts) == ("v3_sd15",)
+    config = parts.motion_adapters["v3_sd15"].config
+    assert (config["motion_layers_per_block"], config["use_motion_mid_block"]) == (2, True)
+    assert config["motion_max_seq_length"] == 32
+
+
 def test_of_two_that_are_called_alike_the_later_has_its_folder_before_it(tmp_path: Path) -> None:
     for place in ("one/vae", "two/vae"):
         write_header(tmp_path / place / "mse.safetensors", shapes_of("kl vae"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,13 @@ import numpy
 import pytest
 import torch
 from diffusers import AnimateDiffPipeline, AnimateDiffVideoToVideoPipeline, MotionAdapter, UNetMotionModel
+from diffusers.loaders.single_file_utils import convert_animatediff_checkpoint_to_diffusers
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from PIL import Image
+from safetensors.torch import save_file
 
+from desktop_app.checkpoints.finding import files_in
+from desktop_app.checkpoints.lone_parts import find_parts
 from desktop_app.core.catalog import FAMILIES
 from desktop_app.core.errors import AppError
 from desktop_app.core.events import Loading
@@ -22,8 +27,9 @@ from desktop_app.core.guidance_form import BATCHED, NONE, TWO_PASS
 from desktop_app.core.result import RunRecord
 from desktop_app.engine.denoise import denoise
 from desktop_app.engine.engine import Engine
-from desktop_app.engine.families.animate_diff import AnimateDiff, along, animated
+from desktop_app.engine.families.animate_diff import AnimateDiff, along, animated, empty_adapter
 from desktop_app.engine.families.stable_diffusion import StableDiffusion
+from desktop_app.engine.loading import WeightReader, count_weights
 from desktop_app.engine.schedulers import build_scheduler
 from desktop_app.engine.start import as_input
 from desktop_app.engine.windows import smooth_weights
@@ -355,3 +361,41 @@ def test_a_damaged_adapter_is_refused_in_words(tmp_path):
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(AppError, match="motion_adapter"):
         run(Engine(models=[tmp_path], cache=tmp_path / "cache", device="cpu"), request_for(kind="film", frames=2))
+
+
+def original_adapter(adapter: MotionAdapter, prefix: str) -> dict[str, torch.Tensor]:
+    """As AnimateDiff's authors name its weights: both attentions of a layer have the positions."""
+    names = {"attn1": "attention_blocks.0", "attn2": "attention_blocks.1", "norm1": "norms.0", "norm2": "norms.1",
+             "norm3": "ff_norm"}  # fmt: skip
+    found: dict[str, torch.Tensor] = {}
+    for name, value in adapter.state_dict().items():
+        block, layer, rest = re.match(r"(.*motion_modules)\.(\d+)\.(.*)", name).groups()
+        rest = ".".join(names.get(word, word) for word in rest.split("."))
+        for which in "01" if "pos_embed" in rest else "0":
+            place = rest.replace("pos_embed", f"attention_blocks.{which}.pos_encoder")
+            found[f"{prefix}{block}.{layer}.temporal_transformer.{place}"] = value.clone()
+    return found
+
+
+@pytest.mark.parametrize("middle", [True, False], ids=["second version", "third version"])
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_an_adapter_in_a_file_of_its_own_is_what_diffusers_makes_of_it(prefix, middle, tmp_path):
+    torch.manual_seed(2)
+    adapter = MotionAdapter(
+        block_out_channels=(32, 64), motion_layers_per_block=2, motion_max_seq_length=24, use_motion_mid_block=middle
+    )
+    stored = original_adapter(adapter, prefix)
+    file = tmp_path / "animatediff_models" / "v2.safetensors"
+    file.parent.mkdir()
+    save_file(stored, file)
+    found = find_parts(files_in([tmp_path])).motion_adapters["v2"]
+    assert found.config["block_out_channels"] == [32, 64]
+    part, ours = empty_adapter(found.path)
+    loaded(WeightReader(count_weights([part]), lambda: None).fill(ours, part, CPU.torch_device, torch.float32, str))
+    expected = adapter.state_dict()
+    assert {name: torch.equal(value, expected[name]) for name, value in ours.state_dict().items()} == dict.fromkeys(
+        expected, True
+    )
+    theirs = convert_animatediff_checkpoint_to_diffusers({name.removeprefix(prefix): stored[name] for name in stored})
+    assert all(torch.equal(theirs[name], expected[name]) for name in theirs)
+    assert ours.config.motion_max_seq_length == 24

@@ -42,7 +42,7 @@ CHECKPOINT: dict[str, Any] = {"kind": "checkpoint"}
         ({"kind": "text-encoder"}, False, False, "library.part"),
         ({"kind": "controlnet", "architecture": "sdxl"}, False, False, "library.unused"),
         ({"kind": "t2i-adapter"}, False, False, "library.unused"),
-        ({"kind": "motion-module", "architecture": "sd-1"}, False, False, "library.motion-file"),
+        ({"kind": "motion-module", "architecture": "sd-1"}, False, False, "library.motion-other"),
         ({"kind": "motion-module", "architecture": "sdxl"}, False, False, "library.unused"),
         ({"kind": "checkpoint", "architecture": "sd-1", "missing": ("vae",)}, False, False, "library.missing"),
         ({"kind": "checkpoint", "architecture": "flux-1", "missing": ("vae",)}, False, False, "library.folder"),

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
+from accelerate import init_empty_weights
 from diffusers.models.unets.unet_motion_model import MotionAdapter
 from torch import Tensor, nn
 
+from desktop_app.checkpoints.lone_parts import motion_config
+from desktop_app.checkpoints.original_names import motion_module
 from desktop_app.core.catalog import FilmFacts
 from desktop_app.core.events import Loading
 from desktop_app.core.request import EXTEND, GenerationRequest
@@ -37,18 +41,18 @@ class AnimateDiff(LatentDiffusion[ClipText]):
 
     @classmethod
     def load(
-        cls, pictures: LatentDiffusion[ClipText], folder: Path, film: FilmFacts, check: Callable[[], None]
+        cls, pictures: LatentDiffusion[ClipText], path: Path, film: FilmFacts, check: Callable[[], None]
     ) -> Generator[Loading, None, AnimateDiff]:
-        """Load the adapter in the diffusers folder ``folder`` for ``pictures``, whose parts it shares.
+        """Load the adapter at ``path``, a diffusers folder or a file, for ``pictures``, whose parts it shares.
 
         ``film`` says how the model makes films with it. ``check`` may raise between tensors. Raises ``AppError``.
         """
-        part = Part(folder.parent, folder.name, "diffusion_pytorch_model")
-        adapter = build_empty(part, MotionAdapter.from_config)
+        part, adapter = empty_adapter(path)
         try:
             unet = animated(pictures.unet, adapter)
         except (ValueError, AttributeError) as problem:
-            raise part.damaged("config.json", f"does not fit the model ({problem})") from problem
+            file = path.name if path.is_file() else "config.json"
+            raise part.damaged(file, f"does not fit the model ({problem})") from problem
         reader = WeightReader(count_weights([part]), check)
         device = pictures.device
         yield from reader.fill(adapter, part, device.torch_device, device.dtype, str)
@@ -114,6 +118,16 @@ class AnimateDiff(LatentDiffusion[ClipText]):
 
     def decode(self, latents: Tensor) -> Tensor:
         return self.autoencoder.decode((1 / self.autoencoder.scale * latents)[0].transpose(0, 1))
+
+
+def empty_adapter(path: Path) -> tuple[Part, Any]:
+    """The adapter at ``path``, a diffusers folder or a file, its weights still to be filled in. Raises ``AppError``."""
+    if path.is_dir():
+        part = Part(path.parent, path.name, "diffusion_pytorch_model")
+        return part, build_empty(part, MotionAdapter.from_config)
+    with init_empty_weights(include_buffers=False):
+        adapter = MotionAdapter(**motion_config(path)).eval().requires_grad_(False)
+    return Part(path.parent, path.stem, "", path, motion_module), adapter
 
 
 def moment_prompts(film: FilmFacts, prompt: str) -> list[str]:
