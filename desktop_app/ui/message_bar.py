@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QPushButton, 
 
 from desktop_app.ui import theme
 from desktop_app.ui.widgets.icon_button import IconButton
-from desktop_app.ui.widgets.labels import label, selectable
+from desktop_app.ui.widgets.labels import breakable, label, selectable
 
 NOTICE_MS = 8000
 
@@ -83,7 +83,7 @@ class MessageBar(QFrame):
     def _show(self, role: str, text: str, remedy: str) -> None:
         self._timer.stop()
         theme.set_role(self, role)
-        self.text.setText(text)
+        self.text.setText(breakable(text))
         self.remedy.setText(remedy)
         self.remedy.setVisible(bool(remedy))
         for part in (self.details, self.details_button, self.report_button, self.undo_button):

@@ -19,7 +19,7 @@ from desktop_app.ui.model_cards import told_of_this_file
 from desktop_app.ui.picture_actions import show_in_folder
 from desktop_app.ui.translate import translated
 from desktop_app.ui.widgets.info_table import InfoTable
-from desktop_app.ui.widgets.labels import label, selectable
+from desktop_app.ui.widgets.labels import breakable, label, selectable
 from desktop_app.ui.widgets.scroll import scrolling
 
 PREVIEW_HEIGHT, LOW_PREVIEW = 220, 132
@@ -40,7 +40,7 @@ class ModelDetails(QFrame):
         self.setProperty("role", "right")
         self._item: LibraryItem | None = None
         self.preview = _Preview()
-        self.title = selectable("", "large")
+        self.title = label("", "large", wrap=True)
         self.verdict = label("", wrap=True)
         self.table = InfoTable()
         self.notes = selectable("", "muted")
@@ -61,10 +61,11 @@ class ModelDetails(QFrame):
         self.setVisible(item is not None)
         if item is None or verdict is None:
             return
-        self.title.setText(item.name)
+        self.title.setText(breakable(item.name))
         runs, message = verdict
         problem = item.identity.problem
-        self.verdict.setText(" ".join(filter(None, told_of_this_file(problem) if problem else translated(message))))
+        said = told_of_this_file(problem) if problem else translated(message)
+        self.verdict.setText(breakable(" ".join(filter(None, said))))
         theme.set_role(self.verdict, "" if runs else "hint" if problem or usable else "muted")
         self._dress_use(usable, wearable=item.identity.kind in LORAS and runs)
         self.pickle.setVisible(item.identity.format == "pickle" and problem is None)

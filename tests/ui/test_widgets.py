@@ -14,7 +14,7 @@ from desktop_app.ui.widgets.flow_layout import FlowLayout
 from desktop_app.ui.widgets.fold import Fold
 from desktop_app.ui.widgets.info_table import InfoTable
 from desktop_app.ui.widgets.labelled_slider import LabelledSlider
-from desktop_app.ui.widgets.labels import ElidedLabel
+from desktop_app.ui.widgets.labels import ElidedLabel, breakable
 from desktop_app.ui.widgets.prompt_edit import MOST_LINES, Mark, PromptEdit
 from desktop_app.ui.widgets.wrapping_text import WrappingText
 
@@ -202,6 +202,14 @@ def test_a_combo_box_cuts_what_has_no_room_and_its_list_does_not(qtbot):
     box.showPopup()
     assert box.view().width() > box.width()
     box.hidePopup()
+
+
+def test_long_names_have_places_to_break():
+    assert breakable("The file a_b.safetensors is cut off.") == "The file a_b.safetensors is cut off."
+    name = "Realistic_Vision_V6.0_B1_noVAE.safetensors"
+    broken = breakable(f"The file {name} is cut off.")
+    assert broken.replace("\u200b", "") == f"The file {name} is cut off."
+    assert max(len(piece) for piece in broken.replace("\u200b", " ").split()) < 15
 
 
 def test_a_path_wraps_and_is_copied_as_it_is(qtbot):

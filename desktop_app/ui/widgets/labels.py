@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import re
+
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
+
+LONG_WORD = 30
+"""Characters from which on a word may be broken."""
+
+
+def breakable(text: str) -> str:
+    """``text`` with places to break in its long words (names of files and tensors), where labels know none.
+
+    They are zero-width spaces, so it is for what is read and not for what is copied.
+    """
+    return re.sub(rf"\S{{{LONG_WORD},}}", lambda word: re.sub(r"([._/\\-])", "\\1\u200b", word[0]), text)
 
 
 def label(text: str = "", role: str = "", parent: QWidget | None = None, *, wrap: bool = False) -> QLabel:
