@@ -6,6 +6,7 @@ Exit codes: 0 done, 2 bad arguments, 130 after Ctrl+C, 1 for everything else, sa
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -29,7 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # a name the terminal cannot show is no reason to fail
     try:
         options = _parser().parse_args(arguments)
-        return options.run(options)
+        code = options.run(options)
+        if sys.stdout:  # pythonw has none
+            sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # whoever read it, such as “head”, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except AppError as problem:
         return _fail(problem.message, 2 if isinstance(problem, RequestError) else 1, debug)
     except KeyboardInterrupt:

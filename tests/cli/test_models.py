@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,21 @@ def test_a_list_gives_every_file_a_line(tmp_path: Path, capsys: pytest.CaptureFi
     lines = {line.split()[0]: " ".join(line.split()[1:]) for line in capsys.readouterr().out.splitlines()}
     assert lines["mse"] == "Autoencoder (VAE) 167 MB"
     assert lines["half"] == "Unknown 7 bytes half.safetensors is only 7 bytes long."
+
+
+def test_who_reads_only_the_beginning_of_a_list_hears_no_complaint(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    for number in range(2000):
+        (tmp_path / "models" / f"{number:0100}.safetensors").touch()
+    command = [sys.executable, "-m", "desktop_app", "--data-dir", str(tmp_path), "models", "list"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=Path(__file__).parents[2]
+    ) as ran:
+        assert ran.stdout
+        assert ran.stderr
+        ran.stdout.read(10)
+        ran.stdout.close()
+        assert ran.stderr.read() == b""
 
 
 def test_a_program_reads_json(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
