@@ -88,6 +88,12 @@ def unet(config: Mapping[str, Any]) -> Places:
     return places
 
 
+def lone_unet(config: Mapping[str, Any]) -> Places:
+    """Of a U-Net in a file of its own: original names with or without their prefix, or those of diffusers."""
+    places = unet(config)
+    return lambda name: places(f"model.diffusion_model.{name.removeprefix('model.diffusion_model.')}")
+
+
 def _block(name: str, layers: int) -> str:
     """Blocks of the U-Net are numbered through there; here each resolution has its own, with ``layers`` layers."""
     found = re.match(r"(input|output)_blocks\.(\d+)\.(\d+)\.(.*)", name)

@@ -15,7 +15,7 @@ from typing import Any
 from desktop_app.checkpoints.identify import identify, read_weights
 from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, UNKNOWN, Identity
 from desktop_app.checkpoints.number_formats import EIGHT_BITS
-from desktop_app.checkpoints.original_names import Places, clip, lone_vae, open_clip, unet, vae
+from desktop_app.checkpoints.original_names import Places, clip, lone_unet, lone_vae, open_clip, unet, vae
 from desktop_app.checkpoints.prediction import guessed_prediction
 from desktop_app.checkpoints.weights_file import FileProblem
 from desktop_app.core.errors import AppError
@@ -121,6 +121,8 @@ def part_file(identity: Identity, part: str) -> Path:
 
 def part_places(identity: Identity, part: str, config: Mapping[str, Any]) -> Places:
     """Where the tensors of :func:`part_file` belong in ``part``, which is built as ``config`` says."""
+    if part == "unet" and identity.kind == "denoiser":
+        return lone_unet(config)
     maps = PARTS[identity.architecture] if part_file(identity, part) == identity.path else _BESIDE
     return maps[part](config)
 

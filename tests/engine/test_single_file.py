@@ -156,7 +156,7 @@ class Tiny:
 
     def load(self, monkeypatch: pytest.MonkeyPatch, **facts: Any) -> Any:
         """Through the program, the tokenizer being the tiny one."""
-        identity = Identity(self.file, "checkpoint", self.architecture, **facts)
+        identity = Identity(self.file, architecture=self.architecture, **{"kind": "checkpoint", **facts})
         monkeypatch.setattr("desktop_app.engine.source.architectures_dir", lambda: self.folder)
         cls, text = READ_AS.get(self.architecture, (StableDiffusion, ClipText.empty))
         source = Source(self.folder, identity)
@@ -182,6 +182,23 @@ def test_tensors_equal_those_of_the_folder_and_those_of_diffusers(architecture, 
             if name in TEXT and key not in theirs[name]:
                 key = f"text_model.{key}"  # transformers 4 and diffusers have the prefix
             assert torch.equal(value, theirs[name][key]), key
+
+
+@pytest.mark.parametrize("prefix", ["", "model.diffusion_model.", None], ids=["bare", "prefixed", "diffusers"])
+def test_a_u_net_alone_makes_a_model_with_what_lies_beside_it(prefix, tmp_path, monkeypatch):
+    tiny = Tiny(tmp_path, "sd-1")
+    for part in ("vae", "text_encoder"):
+        save_file(tiny.parts[part].state_dict(), tmp_path / f"tiny.{part}.safetensors")
+    start = "model.diffusion_model."
+    original = {name: value for name, value in tiny.checkpoint.items() if name.startswith(start)}
+    own = tiny.parts["unet"].state_dict()
+    save_file(
+        own if prefix is None else {f"{prefix}{name[len(start) :]}": original[name] for name in original}, tiny.file
+    )
+    model = tiny.load(monkeypatch, kind="denoiser", missing=("vae", "text-encoder"))
+    for name, module in modules_of(model).items():
+        expected = tiny.parts[name].state_dict()
+        assert all(torch.equal(value, expected[key]) for key, value in module.state_dict().items())
 
 
 def test_an_autoencoder_beside_the_file_is_taken(tmp_path, monkeypatch):
