@@ -151,10 +151,15 @@ def test_break_begins_a_chunk(model: StableDiffusion) -> None:
     assert torch.allclose(told(model, worded(A1111, "a house BREAK the sea")).positive, expected, atol=1e-6)
 
 
-def test_markers_within_a_weighted_text_are_text(model: StableDiffusion) -> None:
-    tokens = model.tokenize(worded(A1111, "(a <|endoftext|> house:1.2)"), NONE).prompt
-    end = model.text.tokenizer.eos_token_id
-    assert end not in tokens.ids[0, 1 : int(tokens.mask[0].sum()) - 1]
+@pytest.mark.parametrize("dialect", [A1111, COMFY, INVOKE, PLAIN])
+def test_markers_within_a_text_are_text(model: StableDiffusion, dialect: str) -> None:
+    start, end = model.text.tokenizer.bos_token_id, model.text.tokenizer.eos_token_id
+    for prompt in ("(a <|endoftext|> house:1.2)", "a <|endoftext|><|startoftext|> house"):
+        tokens = model.tokenize(worded(dialect, prompt), NONE).prompt
+        ids = tokens.ids[0].tolist()
+        assert ids[0] == start
+        assert start not in ids[1:]
+        assert ids.index(end) > len(ids_of(model, "a house")) + 2
 
 
 def test_both_encoders_of_xl_weigh_and_its_pooled_text_is_the_first_chunk(tmp_path: Path) -> None:
