@@ -5,9 +5,10 @@ from __future__ import annotations
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from desktop_app.checkpoints.identity import UNKNOWN, Identity
+from desktop_app.checkpoints.identity import ARCHITECTURES, UNKNOWN, Identity
 from desktop_app.checkpoints.loras import KINDS, READ, lora_name
 from desktop_app.core.catalog import FAMILIES
+from desktop_app.core.messages import Message
 from desktop_app.prompt.tags import LoraTag, lora_tags, tag_text, without_tags
 from desktop_app.studio.draft import Draft
 from desktop_app.studio.model_library import ModelLibrary
@@ -15,6 +16,7 @@ from desktop_app.ui import theme
 from desktop_app.ui.lora_finder import LoraFinder
 from desktop_app.ui.lora_row import LoraRow
 from desktop_app.ui.thumbnails import Thumbnails
+from desktop_app.ui.translate import translated
 from desktop_app.ui.widgets.flow_layout import delete_all
 
 LABEL = 104
@@ -37,6 +39,7 @@ class LoraStack(QWidget):
         self._label_width = LABEL
         self.rows: list[LoraRow] = []
         self._words: dict[str, str] = {}
+        self._unfit: dict[str, str] = {}
         self.finder = LoraFinder(thumbnails)
         self._list = QVBoxLayout()
         self._list.setSpacing(theme.S)
@@ -61,19 +64,37 @@ class LoraStack(QWidget):
         """Whether a file of that name is in the user's folders, or nobody has looked yet."""
         return self._library.scanning or name.lower() in self._words
 
+    def why_unfit(self, name: str) -> str:
+        """Why the LoRA of that name cannot be worn by the model; "" where nothing is known against it."""
+        return self._unfit.get(name.lower(), "")
+
     @Slot()
     def _refresh(self) -> None:
         """What can be worn: LoRAs that are made for the model's architecture, or for one that is not known."""
         facts = self._draft.facts
         fitting = (UNKNOWN, *(FAMILIES[facts.family].architectures if facts else ()))
-        items = [item for item in self._library.items if item.identity.kind in KINDS]
+        items = [item for item in self._library.items if item.identity.kind in KINDS and _is_read(item.identity)]
         self._words = {lora_name(item.identity.path).lower(): ", ".join(item.notes.trigger_words) for item in items}
         wearable = [item for item in items if item.identity.architecture in fitting and _can_be_worn(item.identity)]
         self.finder.choices.set_items(wearable)
+        names = {lora_name(item.identity.path).lower() for item in wearable}
+        others = {lora_name(item.identity.path).lower(): item.identity for item in items if facts}
+        self._unfit = {name: self._reason(lora) for name, lora in others.items() if name not in names}
         takes = facts is not None and "lora" in facts.controls
         self.setVisible(takes and bool(wearable or lora_tags(self._draft.value("prompt"))))
         self._show_tags()
         self.names_changed.emit()
+
+    def _reason(self, lora: Identity) -> str:
+        """Why ``lora`` cannot be worn by the model of the draft."""
+        name, model = lora_name(lora.path), self._draft.facts
+        if lora.problem:
+            return " ".join(filter(None, translated(lora.problem)))
+        if lora.variant:
+            return " ".join(filter(None, translated(Message("lora.kind", {"name": name, "kind": lora.variant}))))
+        return self.tr("The LoRA {name} was made for {made_for}, which {model} is not.").format(
+            name=name, made_for=ARCHITECTURES[lora.architecture], model=model.name if model else ""
+        )
 
     @Slot(str)
     def _draft_changed(self, name: str) -> None:
@@ -135,4 +156,8 @@ class LoraStack(QWidget):
 
 
 def _can_be_worn(lora: Identity) -> bool:
-    return not lora.problem and not lora.variant and lora.path.suffix.lower() in READ
+    return not (lora.problem or lora.variant)
+
+
+def _is_read(lora: Identity) -> bool:
+    return lora.path.suffix.lower() in READ

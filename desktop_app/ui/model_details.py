@@ -106,6 +106,7 @@ class ModelDetails(QFrame):
             (self.tr("Kind"), "" if identity.problem else KINDS[identity.kind]),
             (self.tr("Made for"), known or notes.base_model),
             (self.tr("Format"), " ".join(filter(None, (identity.quantisation, identity.dtype)))),
+            (self.tr("Rank"), identity.metadata.get("ss_network_dim", "")),
             (self.tr("Parameters"), _millions(identity.parameters)),
             (self.tr("In memory"), self._in_memory(item)),
             (self.tr("Size"), size_text(identity.size or None)),

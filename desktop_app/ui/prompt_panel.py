@@ -334,16 +334,20 @@ class PromptPanel(QFrame):
         self._show_hint(sentence if words else "", about)
 
     def _syntax_marks(self, prompt: str) -> list[Mark]:
-        """What is not drawn as it stands, in other colours; LoRAs that are nowhere are marked."""
+        """What is not drawn as it stands, in other colours; LoRAs that are nowhere or do not fit are marked."""
         learned = learned_in(blanked(prompt), self.token_reader.learned, self._draft.dialect)
         marks = [Mark(start, end - start, SYNTAX_COLORS["lora"], underlined=False) for start, end, _ in learned]
         for span in syntax_spans(prompt, self._draft.dialect):
-            known = span.tag is None or self.loras.is_known(span.tag.name)
             marks.append(Mark(span.start, span.length, SYNTAX_COLORS[span.kind], underlined=False))
-            if span.tag and not known:
-                tip = self.tr("There is no LoRA called “{name}” in your model folders.").format(name=span.tag.name)
+            if span.tag and (tip := self._lora_problem(span.tag.name)):
                 marks.append(Mark(span.start, span.length, "warning", tip))
         return marks
+
+    def _lora_problem(self, name: str) -> str:
+        """What is wrong with a LoRA of the prompt; "" if nothing is."""
+        if not self.loras.is_known(name):
+            return self.tr("There is no LoRA called “{name}” in your model folders.").format(name=name)
+        return self.loras.why_unfit(name)
 
     def _show_hint(self, sentence: str, about: str) -> None:
         facts = self._draft.facts

@@ -62,6 +62,14 @@ def test_syntax_has_other_colours_and_unknown_loras_are_marked(stand, panel):
     assert panel.negative.extraSelections() == []
 
 
+def test_a_lora_for_another_model_is_marked_with_the_reason(stand, panel):
+    stand.draft.set_value("prompt", "a house <lora:ink wash> <lora:large>")
+    assert painted(panel, underlined=True) == ["<lora:large>"]
+    reason = "The LoRA large was made for Stable Diffusion XL, which Postcard is not."
+    assert panel.loras.why_unfit("Large") == reason
+    assert panel.loras.why_unfit("ink wash") == panel.loras.why_unfit("nowhere") == ""
+
+
 def test_ctrl_up_and_down_weigh_the_word_at_the_cursor(stand, panel):
     panel.prompt.set_text("🏠 a red house")  # QTest types no such letters
     panel.prompt.moveCursor(QTextCursor.MoveOperation.End)
