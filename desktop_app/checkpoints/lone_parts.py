@@ -1,7 +1,7 @@
 """Parts of models that lie in the model folders by themselves, however deep: autoencoders, tiny ones, motion adapters.
 
-Diffusers folders and single files. Of files only those are looked into that say in their name,
-or in that of a folder, that they may be one: a header takes a millisecond, and people have thousands of LoRAs.
+Diffusers folders and single files. Of files only those are looked into that say in their name, or in that of one of the
+two folders around them, that they may be one: a header takes a millisecond, and people have thousands of LoRAs.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ _TINY_LATENTS = ("decoder.layers.0.weight", "decoder.1.weight", "taesd_decoder.1
 
 @dataclass(frozen=True, slots=True)
 class LonePart:
+    """One part that lies by itself."""
+
     path: Path
     """A diffusers folder, or a single file."""
     config: Mapping[str, Any]
