@@ -38,14 +38,14 @@ class Variant:
 
 
 MODELS = ("models-none", "models-ten", "models-damaged", "models-search", "models-thousand")
-ALL = ("empty", "running", "finished", "cancelled", "error", "settings", "shortcuts", *MODELS)
+ALL = ("empty", "running", "finished", "cancelled", "error", "words", "settings", "shortcuts", *MODELS)
 VARIANTS = {
     "dark": Variant("dark", 1280, 800, ALL),
     "light": Variant("light", 1280, 800, ALL),
     "small": Variant("dark", 780, 540, ("empty", "running", "finished", "error")),
     "smallest": Variant("light", 720, 520, ("empty", "finished", *MODELS)),
     "large": Variant("dark", 1920, 1080, ("running", "finished")),
-    "scale-200": Variant("dark", 1000, 700, ("finished", "models-ten", "models-thousand"), scale=2.0),
+    "scale-200": Variant("dark", 1000, 700, ("finished", "words", "models-ten", "models-thousand"), scale=2.0),
 }
 
 
@@ -184,6 +184,18 @@ class Photographer:
         self._program.window.messages.hide()
         self.wait(lambda: queue.engine_state == "ready")
 
+    def words(self) -> None:
+        """LoRAs with their sliders and the tokens of a weighted prompt, for a model that they fit."""
+        program, panel = self._program, self._program.window.prompt_panel
+        write_ten(self._data / "ten")
+        self._look_into([self._data / "ten"])
+        lora = "<lora:ink and water:0.8>"
+        program.draft.set_value("prompt", f"a (red:1.3) house on [green] hills, ((sunset)) BREAK clouds {lora}")
+        panel.tokens.fold.set_opened(True)
+        self.wait(lambda: panel.tokens.view.boxes() and panel.tokens.view.height() > 0)
+        self.grab("words")
+        panel.tokens.fold.set_opened(False)
+
     def settings(self) -> None:
         dialog = self._program.window.dialogs.open_settings()
         self.grab("settings", dialog)
@@ -226,11 +238,14 @@ class Photographer:
         """The Models workspace over ``folders``, with one of them chosen."""
         program = self._program
         program.window.actions_by_id["models"].trigger()
-        program.settings.set("model_folders", [str(folder) for folder in folders])
-        self.wait(lambda: not program.library.scanning)
+        self._look_into(folders)
         rows = range(program.library.rowCount())
         row = next((row for row in rows if program.library.item(row).name == chosen), -1)
         program.window.models_workspace.list.setCurrentIndex(program.library.index(row, 0))
+
+    def _look_into(self, folders: list[Path]) -> None:
+        self._program.settings.set("model_folders", [str(folder) for folder in folders])
+        self.wait(lambda: not self._program.library.scanning)
 
     def _compose(self, example: int) -> None:
         """Put one of the model's own example sentences into the prompt."""
