@@ -108,6 +108,7 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "Runs here, but memory is short: with {how} it needs about {need} of the {have} that are free.",
         "",
     ),
+    "library.looking": ("Safelight is still looking into this model.", ""),
     "library.runs-unknown": ("Safelight can use this model.", ""),
     "library.too-large": (
         "Does not run here: it needs about {need} of memory, and {have} are free.",

@@ -40,6 +40,8 @@ class ModelList(QObject):
     """
 
     changed = Signal()
+    looked = Signal()
+    """The models were looked at again, whether anything changed or not."""
 
     def __init__(
         self, folders: Callable[[], Sequence[Path]], background: Background, parent: QObject | None = None
@@ -47,14 +49,16 @@ class ModelList(QObject):
         super().__init__(parent)
         self._folders = folders
         self._background = background
+        self._seen: frozenset[Path] = frozenset()
         self.models, self.problems = scan_models(find_models(folders()[:1]), find_parts(files_in(folders(), deepest=1)))
 
     def refresh(self, found: Mapping[str, Path] | None = None) -> None:
         """Look at the models again, in the background: those that were ``found``, by name, or all in the folders."""
         folders = self._folders()
 
-        def scan() -> Scan:
-            return scan_models(find_models(folders) if found is None else found, find_parts(files_in(folders)))
+        def scan() -> tuple[Scan, frozenset[Path]]:
+            models = find_models(folders) if found is None else found
+            return scan_models(models, find_parts(files_in(folders))), frozenset(models.values())
 
         self._background.run(scan, self._take)
 
@@ -65,7 +69,13 @@ class ModelList(QObject):
         """Facts of the model at ``path``, if it is one that can be chosen."""
         return next((facts for facts in self.models if Path(facts.folder) == path), None)
 
-    def _take(self, scan: Scan) -> None:
+    def has_looked_at(self, path: Path) -> bool:
+        """Whether the model at ``path`` was among those of the last refresh, whatever came of it."""
+        return path in self._seen
+
+    def _take(self, found: tuple[Scan, frozenset[Path]]) -> None:
+        scan, self._seen = found
         if scan != (self.models, self.problems):
             self.models, self.problems = scan
             self.changed.emit()
+        self.looked.emit()

@@ -148,7 +148,7 @@ class MainWindow(QMainWindow):
         self.side = SidePanel(self.queue, self.viewer, self.pictures)
         self.rail = Rail()
         self.models_workspace = ModelsWorkspace(
-            self._library, self.settings, self._downloads, self.thumbnails, self._models.at, self.outlook
+            self._library, self.settings, self._downloads, self.thumbnails, self._models, self.outlook
         )
 
     def _lay_out(self) -> None:
@@ -281,7 +281,7 @@ class MainWindow(QMainWindow):
         self.models_workspace.use_wanted.connect(self._use_model)
         self.models_workspace.wear_wanted.connect(self._wear)
         self.models_workspace.said.connect(self._say)
-        self._models.changed.connect(self.models_workspace.show_chosen)
+        self._models.looked.connect(self.models_workspace.show_chosen)
         self.models_workspace.failed.connect(self.show_error)
 
     # -- for app.py

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,16 +21,16 @@ from PySide6.QtWidgets import (
 )
 
 from desktop_app.checkpoints.embeddings import KIND as EMBEDDING
-from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS
+from desktop_app.checkpoints.identity import ARCHITECTURES, KINDS, Identity
 from desktop_app.checkpoints.loras import KINDS as LORAS
 from desktop_app.checkpoints.loras import lora_name
 from desktop_app.checkpoints.scan import comfy_folders
 from desktop_app.checkpoints.single_file import unfit
-from desktop_app.core.catalog import ModelFacts
 from desktop_app.core.messages import Message
 from desktop_app.studio.downloads import Downloads
 from desktop_app.studio.memory_outlook import MemoryOutlook
 from desktop_app.studio.model_library import LibraryItem, ModelLibrary
+from desktop_app.studio.model_list import ModelList
 from desktop_app.studio.model_verdict import verdict
 from desktop_app.studio.settings_store import SettingsStore
 from desktop_app.ui import theme
@@ -75,13 +74,12 @@ class ModelsWorkspace(QWidget):
         settings: SettingsStore,
         downloads: Downloads,
         thumbnails: Thumbnails,
-        usable: Callable[[Path], ModelFacts | None],
+        models: ModelList,
         outlook: MemoryOutlook,
         parent: QWidget | None = None,
     ) -> None:
-        """``usable`` gives the facts of the model at a path, if the program offers it."""
         super().__init__(parent)
-        self._library, self._settings, self._thumbnails, self._usable = library, settings, thumbnails, usable
+        self._library, self._settings, self._thumbnails, self._models = library, settings, thumbnails, models
         self._downloads = downloads
         self._outlook = outlook
         self._chosen: Path | None = None
@@ -256,13 +254,20 @@ class ModelsWorkspace(QWidget):
     def _judge(self) -> None:
         """Tell of the chosen model, and how it would run here as things stand."""
         item = self._item
-        facts = self._usable(item.identity.path) if item else None
+        facts = self._models.at(item.identity.path) if item else None
         chosen = self._outlook.of_model(facts) if facts else None
         said = None
-        if item is not None:
+        if item and facts is None and self._is_awaited(item.identity):
+            said = True, Message("library.looking", {})
+        elif item is not None:
             trusted = self._library.may_read(item.identity)
             said = verdict(item.identity, facts is not None, chosen, self._outlook.machine, trusted=trusted)
         self.details.show_item(item, said, usable=facts is not None)
+
+    def _is_awaited(self, identity: Identity) -> bool:
+        """Whether it is a whole model that nobody has looked into yet."""
+        found = not identity.problem and identity.path in self._library.models.values()
+        return found and not self._models.has_looked_at(identity.path)
 
     def _show_preview(self, item: LibraryItem | None) -> None:
         preview = item.notes.preview if item else None
@@ -294,7 +299,7 @@ class ModelsWorkspace(QWidget):
         if row >= 0:
             identity = self._library.item(row).identity
             whole = identity.kind == "checkpoint" and not identity.missing
-            runs = whole and not unfit(identity) and self._usable(identity.path) is None
+            runs = whole and not unfit(identity) and self._models.at(identity.path) is None
             runs = runs or (identity.kind == EMBEDDING and not self._library.may_read(identity))
             self.pickle_question.ask(identity.path, runs=runs)
 
@@ -308,7 +313,7 @@ class ModelsWorkspace(QWidget):
         if row < 0:
             return
         identity = self._library.item(row).identity
-        if facts := self._usable(identity.path):
+        if facts := self._models.at(identity.path):
             self.use_wanted.emit(facts.key)
         elif identity.kind in LORAS and not identity.problem and not identity.variant:
             self.wear_wanted.emit(lora_name(identity.path))

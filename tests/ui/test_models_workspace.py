@@ -158,6 +158,18 @@ def test_a_textual_inversion_says_how_it_is_named(stand, workspace):
     assert workspace.details.use.isHidden()
 
 
+def test_nothing_wrong_is_said_of_a_model_before_it_was_looked_into(stand, workspace, qtbot, folder):
+    write_header(folder / "late.safetensors", original.checkpoint(original.SD_1))
+    stand.library.refresh()
+    qtbot.waitUntil(lambda: not stand.library.scanning)
+    choose(stand, workspace, "late")
+    assert workspace.details.verdict.text().strip() == "Safelight is still looking into this model."
+    with qtbot.waitSignal(stand.window._models.looked):
+        stand.window._models.refresh(stand.library.models)
+    assert "looking" not in workspace.details.verdict.text()
+    assert workspace.details.use.isVisible()
+
+
 def test_a_damaged_file_is_named_with_a_remedy(stand, workspace):
     choose(stand, workspace, "page")
     assert "This file is a web page, not a model" in workspace.details.verdict.text()
