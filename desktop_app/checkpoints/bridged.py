@@ -17,6 +17,8 @@ _OF_FILMS = ("frames", "fps", "loop")
 _FILM_SIZE = (832, 480)
 _FILM = FilmFacts(frames=49, max_frames=257, fps=16, window=49)
 """Where neither family nor pipeline says more."""
+LEFT_OUT = ("safety_checker",)
+"""Parts that no model here is run with."""
 _TIME_SHRINKS = ("temporal_compression_ratio", "scale_factor_temporal")
 """What autoencoders' configs call the frames that share one latent frame."""
 
@@ -73,6 +75,12 @@ def parts_with_weights(folder: Path, index: Mapping[str, Any]) -> tuple[str, ...
         if not (folder / part).is_dir():
             raise AppError("model.missing-file", model=display_name(folder), file=f"{part}/")
     return tuple(part for part in parts if (folder / part / "config.json").is_file())
+
+
+def weighty_parts(folder: Path, index: Mapping[str, Any]) -> tuple[str, ...]:
+    """The sub-folders of the model in ``folder`` with weights that are loaded, as far as they are there."""
+    found = dict.fromkeys(file.parent.name for file in sorted(folder.glob("*/*.safetensors")))
+    return tuple(part for part in found if _is_part(index.get(part)) and part not in LEFT_OUT)
 
 
 def _is_part(value: Any) -> bool:

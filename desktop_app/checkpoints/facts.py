@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from desktop_app.checkpoints.bridged import parts_with_weights, with_pipeline
+from desktop_app.checkpoints.bridged import parts_with_weights, weighty_parts, with_pipeline
 from desktop_app.checkpoints.footprint import read_footprint
 from desktop_app.checkpoints.lone_parts import (
     NO_PARTS,
@@ -85,7 +85,7 @@ def _facts(
     autoencoders = (*fitting_autoencoders(configs, family, parts), *tiny) if "vae" in family.controls else ()
     try:
         merged = _merge(path, key, configs, family_key, family, own, motion)
-        footprint = read_footprint(path, configs, family.parts)
+        footprint = read_footprint(path, configs, family.parts or weighty_parts(path, read_config(path / MODEL_INDEX)))
         return replace(merged, autoencoders=autoencoders, tiny_autoencoders=tiny, footprint=footprint)
     except (AttributeError, KeyError, TypeError, ValueError, IndexError) as problem:
         raise AppError("model.facts", file=str(_own_facts(path)), reason=str(problem)) from problem

@@ -16,8 +16,9 @@ from desktop_app.core.errors import AppError
 
 _DENOISERS = ("unet", "transformer")
 _VARIANT = ".fp16."
-_PATCH = 2
-"""Latent pixels per token, along each side, of the transformers that are known here."""
+_DECODERS = ("vae", "movq", "vqvae")
+_USUAL_WIDTH, _USUAL_SHRINK, _USUAL_PATCH = 128, 8, 2
+"""Where a config does not say."""
 
 
 def read_footprint(model: Path, configs: Path, parts: tuple[str, ...]) -> Footprint | None:
@@ -27,18 +28,17 @@ def read_footprint(model: Path, configs: Path, parts: tuple[str, ...]) -> Footpr
     """
     denoiser = next((part for part in _DENOISERS if part in parts), "")
     try:
-        config, vae = _config(configs / denoiser), _config(configs / "vae")
-        widths = vae["block_out_channels"]
+        config, vae = _config(configs / denoiser), _config(configs / next(part for part in _DECODERS if part in parts))
         return Footprint(
             parts=tuple(_part_size(model, configs, part) for part in parts),
             denoiser=denoiser,
             width=_width(config),
-            patch=1 if denoiser == "unet" else _PATCH,
-            vae_width=int(widths[0]),
-            shrink=2 ** (len(widths) - 1),
+            patch=1 if denoiser == "unet" else _patch(config, vae),
+            vae_width=_decoder_width(vae),
+            shrink=_shrink(vae),
             tile=int(vae.get("sample_size", 32)) if vae.get("_class_name") == "AutoencoderKL" else 0,
         )
-    except (AppError, OSError, ValueError, KeyError, TypeError, IndexError, RecursionError):
+    except (AppError, OSError, AttributeError, LookupError, RecursionError, StopIteration, TypeError, ValueError):
         return None
 
 
@@ -49,7 +49,34 @@ def _config(part: Path) -> dict[str, Any]:
 def _width(config: dict[str, Any]) -> int:
     if "block_out_channels" in config:
         return int(config["block_out_channels"][0])
-    return int(config["num_attention_heads"]) * int(config["attention_head_dim"])
+    if "num_attention_heads" in config and "attention_head_dim" in config:
+        return int(config["num_attention_heads"]) * int(config["attention_head_dim"])
+    return int(config.get("hidden_size") or config["dim"])
+
+
+def _patch(config: dict[str, Any], vae: dict[str, Any]) -> int:
+    """Latent pixels per token of a transformer, along each side: taken together by itself or before."""
+    own = config.get("patch_size") or config.get("all_patch_size") or 1
+    channels, latent = config.get("in_channels"), vae.get("latent_channels") or vae.get("z_dim")
+    packed = math.isqrt(int(channels) // int(latent)) if channels and latent else _USUAL_PATCH
+    return max(int(own[-1] if isinstance(own, list) else own), packed)
+
+
+def _decoder_width(vae: dict[str, Any]) -> int:
+    """Channels of the decoder's last level."""
+    widths = vae.get("decoder_block_out_channels") or vae.get("block_out_channels") or [_USUAL_WIDTH]
+    return int(vae.get("base_dim") or widths[0])
+
+
+def _shrink(vae: dict[str, Any]) -> int:
+    """Pixels per latent pixel, along each side; autoencoders of films say it in ways of their own."""
+    told = vae.get("scale_factor_spatial") or vae.get("spatial_compression_ratio")
+    if told:
+        return int(told)
+    if "spatio_temporal_scaling" in vae:
+        return int(vae.get("patch_size", 1)) * 2 ** sum(map(bool, vae["spatio_temporal_scaling"]))
+    widths = vae.get("encoder_block_out_channels") or vae.get("block_out_channels")
+    return 2 ** (len(widths) - 1) if widths else _USUAL_SHRINK
 
 
 def _part_size(model: Path, configs: Path, part: str) -> PartSize:

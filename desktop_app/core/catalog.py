@@ -197,7 +197,7 @@ class Family:
     large_parts: tuple[str, ...] = ("unet",)
     """Those that run in whatever number format suits the device; the others leave float32 for float16 only."""
     float32_parts: tuple[str, ...] = ()
-    """Those whose numbers are too large for float16."""
+    """Those whose numbers are too large for float16, or too fine for bfloat16."""
     tiny: str = "taesd"
     """Which of :data:`TINY_AUTOENCODERS` knows its latents."""
     told_by: tuple[str, str, object] | None = None
@@ -473,6 +473,7 @@ def _bridged(
     film: FilmFacts | None = None,
     multiple: int = 16,
     told_by: tuple[str, str, object] | None = None,
+    float32_parts: tuple[str, ...] = (),
     bridge: BridgeFacts | None = None,
 ) -> Family:
     """A family that runs through diffusers' own pipelines, with the model's own scheduler."""
@@ -492,6 +493,7 @@ def _bridged(
         controls=(),
         parts=(),
         told_by=told_by,
+        float32_parts=float32_parts,
         overflows=True,
         tokenizer="",
         kinds=(FILM,) if film else (PICTURE,),
@@ -554,6 +556,7 @@ BRIDGED: dict[str, Family] = {
         (*_SIZES_480, *_SIZES_720),
         40,
         4.0,
+        float32_parts=("vae",),
         film=FilmFacts(frames=81, max_frames=241, fps=16, window=81, frame_step=4),
         told_by=("model_index.json", "boundary_ratio", 0.875),
     ),
@@ -563,6 +566,7 @@ BRIDGED: dict[str, Family] = {
         ((1280, 704), (704, 1280), (832, 480), (480, 832)),
         50,
         5.0,
+        float32_parts=("vae",),
         film=FilmFacts(frames=121, max_frames=241, fps=24, window=121, frame_step=4),
         multiple=32,
         told_by=("model_index.json", "expand_timesteps", True),
@@ -573,6 +577,7 @@ BRIDGED: dict[str, Family] = {
         (*_SIZES_480, *_SIZES_720),
         50,
         5.0,
+        float32_parts=("vae",),
         film=FilmFacts(frames=81, max_frames=241, fps=16, window=81, frame_step=4),
     ),
     "ltx-video": _bridged(

@@ -14,7 +14,7 @@ from desktop_app.core.catalog import FAMILIES, Family, Footprint, ModelFacts, Pa
 from desktop_app.core.guidance_form import BATCHED
 from desktop_app.core.machine import Machine
 from desktop_app.core.measurements import Measurement, correction
-from desktop_app.core.memory_plan import BY_GROUP, WHOLE, Plan
+from desktop_app.core.memory_plan import BY_GROUP, BY_MODEL, WHOLE, Plan
 from desktop_app.core.request import GenerationRequest
 
 NUMBER_BYTES = {"float32": 4.0, "float16": 2.0, "bfloat16": 2.0, "float8_e4m3fn": 1.0, "float8_e5m2": 1.0, "nf4": 0.5}
@@ -83,10 +83,12 @@ def _needs(
     work = _work(request, facts, footprint, plan, machine, known)
     whole = _part_bytes(facts, footprint, plan, WHOLE)
     weights = sum(whole.values())
-    if plan.offload == WHOLE or machine.kind != "cuda":  # elsewhere RAM is the device's own memory
+    alone = facts.pipeline and weights > machine.free  # then diffusers' pipelines offload by model, whatever the plan
+    offload = BY_MODEL if alone else plan.offload
+    if offload == WHOLE or machine.kind != "cuda":  # elsewhere RAM is the device's own memory
         return Forecast(weights, weights, weights + work[DENOISING], weights + work[DECODING], waiting=0)
-    here = _part_bytes(facts, footprint, plan, plan.offload)
-    denoiser, decoder = here.pop(footprint.denoiser), here.pop(DECODER)
+    here = _part_bytes(facts, footprint, plan, offload)
+    denoiser, decoder = here.pop(footprint.denoiser), here.pop(DECODER, 0)
     texts = max(here.values(), default=0)
     return Forecast(weights, texts, denoiser + work[DENOISING], decoder + work[DECODING], waiting=weights)
 
@@ -111,7 +113,8 @@ def part_dtype(family: Family, part: str, dtype: str) -> str:
     """
     if part in family.float32_parts:
         return "float32"
-    return dtype if part in family.large_parts or dtype == "float16" else "float32"
+    together = family.bridge is not None  # diffusers' pipelines have all other parts in one format
+    return dtype if part in family.large_parts or dtype == "float16" or together else "float32"
 
 
 def _part_bytes(facts: ModelFacts, footprint: Footprint, plan: Plan, offload: str) -> dict[str, int]:
@@ -153,11 +156,13 @@ class Estimate:
 
 
 def estimates(request: GenerationRequest, facts: ModelFacts, footprint: Footprint, plan: Plan) -> dict[str, Estimate]:
-    """By stage. Of a film that does not fit whole one frame is decoded at a time, so that one frame counts."""
+    """By stage. Of a film that does not fit whole one frame is decoded at a time, so that one frame counts, or as many
+    as share a frame of the latents."""
     family = FAMILIES[facts.family]
+    together = facts.film.frame_step if request.is_film and facts.film else 1
     seen = latent_pixels(request, facts, request.frames) * (2 if plan.form == BATCHED else 1)
     width, height = (min(side, footprint.tile) if plan.tiled else side for side in request.size)
-    decoded = _decoded(footprint, width * height, part_dtype(family, DECODER, plan.dtype))
+    decoded = _decoded(footprint, together * width * height, part_dtype(family, DECODER, plan.dtype))
     return {
         DENOISING: Estimate(_denoised(footprint, seen, plan), seen),
         DECODING: Estimate(decoded, width * height),
@@ -170,7 +175,8 @@ def latent_pixels(request: GenerationRequest, facts: ModelFacts, frames: int) ->
     pixels = (request.width // shrink) * (request.height // shrink)
     if not (request.is_film and facts.film):
         return pixels
-    return pixels * (min(frames, facts.film.window) if facts.motion_models else frames)
+    seen = min(frames, facts.film.window) if facts.motion_models else frames
+    return pixels * (1 + (seen - 1) // facts.film.frame_step)
 
 
 def _denoised(footprint: Footprint, pixels: int, plan: Plan) -> int:
@@ -181,7 +187,7 @@ def _denoised(footprint: Footprint, pixels: int, plan: Plan) -> int:
     """
     largest = next(part.largest for part in footprint.parts if part.name == footprint.denoiser)
     widened = weight_bytes(largest, plan.dtype) + HOLES if plan.eight_bits else 0
-    if footprint.patch == 1:
+    if footprint.patch == 1 and footprint.denoiser == "unet":
         maps = UNET_MAPS * footprint.width * pixels
         return weight_bytes(maps, plan.dtype) + weight_bytes(largest, "float32") + widened
     maps = TRANSFORMER_MAPS * footprint.width * (pixels // footprint.patch**2 + TEXT_TOKENS)

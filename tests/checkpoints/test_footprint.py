@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from desktop_app.checkpoints.facts import read_model_facts
 from desktop_app.checkpoints.footprint import read_footprint
@@ -98,3 +101,34 @@ def test_a_single_file_has_the_parts_of_its_folder(tmp_path: Path) -> None:
     unet = known.parts[1]
     assert unet.largest == 1280 * 2560 * 9
     assert unet.group < unet.numbers / 2
+
+
+@pytest.mark.parametrize(
+    ("transformer", "vae", "told"),
+    [
+        (  # Wan 2.1
+            {"num_attention_heads": 12, "attention_head_dim": 128, "patch_size": [1, 2, 2], "in_channels": 16},
+            {"base_dim": 96, "z_dim": 16, "scale_factor_spatial": 8},
+            (1536, 2, 96, 8),
+        ),
+        (  # LTX-Video
+            {"num_attention_heads": 32, "attention_head_dim": 64, "patch_size": 1, "in_channels": 128},
+            {"latent_channels": 128, "patch_size": 4, "spatio_temporal_scaling": [True, True, True, False],
+             "block_out_channels": [128, 256, 512, 512], "decoder_block_out_channels": [128, 256, 512, 512]},
+            (2048, 1, 128, 32),
+        ),
+        (  # Z-Image
+            {"dim": 3840, "all_patch_size": [2], "in_channels": 16},
+            {"latent_channels": 16, "block_out_channels": [128, 256, 512, 512]},
+            (3840, 2, 128, 8),
+        ),
+    ],
+)  # fmt: skip
+def test_configs_of_films_and_pictures_say_the_same_in_ways_of_their_own(
+    transformer: dict[str, Any], vae: dict[str, Any], told: tuple[int, ...], tmp_path: Path
+) -> None:
+    write_part(tmp_path / "transformer", "a.safetensors", **transformer)
+    write_part(tmp_path / "vae", "a.safetensors", **vae)
+    found = read_footprint(tmp_path, tmp_path, ("transformer", "vae"))
+    assert found is not None
+    assert (found.width, found.patch, found.vae_width, found.shrink) == told

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,10 @@ from desktop_app.checkpoints.facts import check_model_files, read_model_facts
 from desktop_app.core.control import StopSignal
 from desktop_app.core.errors import AppError
 from desktop_app.core.events import Cancelled, Decoding, Denoising, Encoding, Event, Finished, Loading, Picture
+from desktop_app.core.forecast import forecast
 from desktop_app.core.guidance_form import PIPELINE
+from desktop_app.core.machine import Machine
+from desktop_app.core.memory_plan import Plan
 from desktop_app.core.request import GenerationRequest, default_request
 from desktop_app.engine.engine import Engine
 from desktop_app.engine.parts.latent_grid import encode_pictures
@@ -373,3 +377,38 @@ def test_what_it_cannot_do_is_said_before_it_loads(folder, tmp_path, changes, id
     engine = engine_of(folder, tmp_path)
     assert failure(engine, request_for(folder, "wan", **changes)).message.id == id
     assert engine.shelf.models == {}
+
+
+# -- memory
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks /proc what is mapped")
+@pytest.mark.parametrize("name", ["sd3", "ldm"])
+def test_no_weights_stay_mapped(folder, tmp_path, name):
+    """Where a file is cut off while it is mapped, the process ends."""
+    _, engine = broken(folder, tmp_path, name)
+    engine.warm(name)
+    assert loaded(engine).modules
+    mapped = [line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines() if str(tmp_path) in line]
+    assert mapped == []
+
+
+def test_the_autoencoder_of_wan_keeps_its_digits(folder, tmp_path):
+    engine = engine_of(folder, tmp_path)
+    engine._found = (replace(CPU, dtype=torch.bfloat16), ())
+    (made,) = pixels_of(run(engine, request_for(folder, "wan")))
+    pipeline = loaded(engine).pipeline
+    assert (pipeline.vae.dtype, pipeline.text_encoder.dtype) == (torch.float32, torch.bfloat16)
+    assert made.shape == (FRAMES, SIZE, WIDTH, 3)
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_a_forecast_knows_the_weights_that_are_loaded(folder, engine, name):
+    request, facts = request_for(folder, name), read_model_facts(folder / name)
+    machine = Machine("cpu", "A processor", "float32", memory=10**10, free=10**10, ram_free=10**10)
+    found = forecast(request, facts, Plan("float32", PIPELINE), machine)
+    assert found is not None
+    engine.warm(name)
+    weights = [weight for module in loaded(engine).modules for weight in module.state_dict().values()]
+    assert found.weights == pytest.approx(sum(weight.nbytes for weight in weights), rel=0.05)
+    assert min(found.denoising, found.decoding) > found.weights

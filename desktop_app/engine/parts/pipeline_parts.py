@@ -16,7 +16,9 @@ from torch import nn
 from transformers.modeling_utils import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
+from desktop_app.checkpoints.bridged import LEFT_OUT
 from desktop_app.checkpoints.facts import MODEL_INDEX
+from desktop_app.core.catalog import BRIDGED
 from desktop_app.core.errors import AppError
 from desktop_app.core.events import Loading
 from desktop_app.core.memory_plan import BY_MODEL
@@ -25,8 +27,6 @@ from desktop_app.engine.loading import BAD_CONFIG, read_json
 
 LIBRARIES = ("diffusers", "transformers")
 """What parts may come from, beside diffusers' own pipelines."""
-_LEFT_OUT = ("safety_checker",)
-"""Parts that no family here is run with."""
 _LEAST_WORDS = 16
 """Of a tokenizer that has its vocabulary, beside the markers."""
 
@@ -37,7 +37,8 @@ for library in (diffusers, transformers):  # what they would print is said by ev
 def load_pipeline(
     folder: Path, device: Device, check: Callable[[], None]
 ) -> Generator[Loading, None, tuple[Any, Device]]:
-    """The pipeline that the ``model_index.json`` in ``folder`` names, its parts in the device's number format.
+    """The pipeline that the ``model_index.json`` in ``folder`` names, its parts in the device's number format, or in
+    float32 where the family asks for that.
 
     On a graphics card that is too small for all parts each is there only while it computes, and the device that comes
     back with the pipeline says so (offload by model).
@@ -47,13 +48,15 @@ def load_pipeline(
     entries = {name: entry for name, entry in index.items() if isinstance(entry, list) and len(entry) == 2}
     sizes = {name: sum(file.stat().st_size for file in (folder / name).glob("*.safetensors")) for name in entries}
     total, done = sum(sizes.values()) or 1, 0
+    careful = _float32_parts(str(index.get("_class_name")))
     parts: dict[str, Any] = {}
     for name, entry in entries.items():
         check()
         yield Loading(name, done / total)
         library, kind = entry
-        wanted = kind is not None and name not in _LEFT_OUT
-        parts[name] = _load_part(folder, name, library, kind, device.dtype) if wanted else None
+        wanted = kind is not None and name not in LEFT_OUT
+        dtype = torch.float32 if name in careful else device.dtype
+        parts[name] = _load_part(folder, name, library, kind, dtype) if wanted else None
         done += sizes[name]
         yield Loading(name, done / total)
     pipeline = _assemble(folder, str(index.get("_class_name")), parts)
@@ -62,6 +65,11 @@ def load_pipeline(
         return pipeline, replace(device, offload=BY_MODEL)
     pipeline.to(device.torch_device)
     return pipeline, device
+
+
+def _float32_parts(kind: str) -> tuple[str, ...]:
+    """Parts of the pipelines of class ``kind`` that are to stay in float32."""
+    return next((family.float32_parts for family in BRIDGED.values() if kind in family.pipelines), ())
 
 
 def _assemble(folder: Path, kind: str, parts: dict[str, Any]) -> Any:
@@ -84,6 +92,7 @@ def _load_part(folder: Path, name: str, library: object, kind: object, dtype: to
     options = {
         "dtype" if issubclass(cls, PreTrainedModel) else "torch_dtype": dtype,
         "use_safetensors": True,
+        "disable_mmap": True,  # a file that is cut off while it is mapped ends the process
         "output_loading_info": True,
         **_variant(folder / name),
     }
