@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import psutil
 import pytest
 
 from desktop_app.core.events import Picture
+from desktop_app.core.network import Offline
 from desktop_app.core.request import GenerationRequest
 from desktop_app.export.pictures import save_picture
 from desktop_app.studio.generation_thread import GenerationThread
@@ -103,6 +105,45 @@ def test_a_killed_engine_fails_its_job_and_another_runs_the_next(qtbot, queue, t
     ended(qtbot, after)
     assert after.state == "finished"
     assert transport.pid != killed
+
+
+_CONNECTS = """
+import os, socket, sys, threading, time
+outcome = os.environ["OUTCOME"]
+
+def wait_and_connect():
+    while not os.path.exists(outcome):
+        time.sleep(0.01)
+    try:
+        socket.create_connection(("127.0.0.1", int(os.environ["PORT"])))
+        said = "connected"
+    except OSError as problem:
+        said = str(problem)
+    with open(outcome, "w") as file:
+        file.write(said)
+
+if "desktop_app.engine.process" in sys.orig_argv:
+    threading.Thread(target=wait_and_connect, daemon=True).start()
+"""
+
+
+def test_a_running_engine_cannot_connect_even_to_this_machine(qtbot, queue, tmp_path, monkeypatch):
+    outcome = tmp_path / "outcome"
+    (tmp_path / "sitecustomize.py").write_text(_CONNECTS)  # what a library does that looks for news
+    monkeypatch.setenv("OUTCOME", str(outcome))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH")))))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        monkeypatch.setenv("PORT", str(server.getsockname()[1]))
+        queue.restart_engine()
+        job = queue.add(REQUEST)
+        ended(qtbot, job)
+        outcome.touch()
+        qtbot.waitUntil(lambda: bool(outcome.read_text()), timeout=10_000)
+        assert outcome.read_text() == str(Offline())
+        with pytest.raises(BlockingIOError):
+            server.accept()
+    assert job.state == "finished"
 
 
 _MAPS_A_FILE = """
