@@ -1,7 +1,7 @@
 """From a model folder to modules in memory: offline, one tensor at a time, nothing held twice.
 
 Tensors are read with plain reads, not memory maps: a file that is cut off or unplugged while in use is then an error
-and not a crash (SIGBUS), and the peak is what stays plus one tensor.
+and not a crash (SIGBUS), and the peak is what stays plus a few tensors.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from desktop_app.checkpoints.safetensors_header import read_header
 from desktop_app.checkpoints.single_file import known
 from desktop_app.core.errors import AppError
 from desktop_app.core.events import Loading
+from desktop_app.engine.device import trim
 from desktop_app.engine.dtypes import DTYPES, EIGHT_BITS
 from desktop_app.engine.pickles import read_pickled
 
@@ -161,6 +162,7 @@ class WeightReader:
         fraction = min(1.0, self.done / self.total)
         if fraction >= self.reported + REPORT_EVERY or fraction == 1 > self.reported:
             self.reported = fraction
+            trim()  # what tensors were read into, which among those that stay adds up to a sixth of the model
             yield Loading(part.name, fraction)
 
 

@@ -96,6 +96,9 @@ def casting(layer, arguments, options):
     return tuple(cast(v) for v in arguments), {key: cast(v) for key, v in options.items()}
 def draw(pipeline):
     pipeline.set_progress_bar_config(disable=True)
+    for part in pipeline.components.values():
+        if isinstance(part, torch.nn.Module):
+            part.requires_grad_(False)  # torch takes other kernels in bfloat16 for weights that might be trained
     pipeline.scheduler = EulerDiscreteScheduler.from_config(pipeline.scheduler.config)
     if narrow:
         pipeline.unet.register_forward_pre_hook(casting, with_kwargs=True)
