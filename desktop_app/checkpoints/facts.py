@@ -192,23 +192,9 @@ def _merge(
     own: Mapping[str, Any],
     motion_models: tuple[str, ...],
 ) -> ModelFacts:
-    defaults = own.get("defaults", {})
-    schedulers = tuple(own.get("schedulers", family.schedulers))
-    unknown = set(schedulers) - set(SCHEDULERS)
-    scheduler = defaults.get("scheduler", family.scheduler)
-    if unknown or scheduler not in (schedulers or (family.scheduler,)):
-        raise ValueError(f"it names schedulers that do not fit: {', '.join(sorted(unknown)) or scheduler}")
-    size = (int(defaults["width"]), int(defaults["height"])) if "width" in defaults else None
-    sizes = [(int(width), int(height)) for width, height in own.get("sizes", family.sizes)]
-    if size is not None:
-        sizes = [size, *(other for other in sizes if other != size)]
-    if not sizes:
-        raise ValueError("it offers no size")
-    vocabulary = own.get("vocabulary", {})
-    enlarge = int(own.get("enlarge", 1))
-    default_enlarge = int(defaults.get("enlarge", 1))
-    if not 1 <= enlarge <= _MAX_ENLARGE or default_enlarge not in (1, enlarge):
-        raise ValueError(f"it enlarges {enlarge} times, by default {default_enlarge} times")
+    defaults, vocabulary = own.get("defaults", {}), own.get("vocabulary", {})
+    scheduler, schedulers = _schedulers(family, own, defaults)
+    enlarge, default_enlarge = _enlarging(own, defaults)
     film = _film(family, own.get("film", {})) if motion_models or FILM in family.kinds else None
     return ModelFacts(
         key=key,
@@ -217,7 +203,7 @@ def _merge(
         family=family_key,
         description=str(own.get("description", "")),
         licence=str(own.get("licence", "")),
-        sizes=tuple(sizes),
+        sizes=_sizes(family, own, defaults),
         multiple=int(own.get("multiple", family.multiple)),
         min_size=int(own.get("min_size", family.min_size)),
         max_size=int(own.get("max_size", family.max_size)),
@@ -241,6 +227,34 @@ def _merge(
         synonyms={str(word): str(plain) for word, plain in vocabulary.get("synonyms", {}).items()},
         surprise=_surprise(own),
     )
+
+
+def _schedulers(family: Family, own: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """A newcomer's scheduler, and all that may be chosen."""
+    schedulers = tuple(own.get("schedulers", family.schedulers))
+    unknown = set(schedulers) - set(SCHEDULERS)
+    scheduler = defaults.get("scheduler", family.scheduler)
+    if unknown or scheduler not in (schedulers or (family.scheduler,)):
+        raise ValueError(f"it names schedulers that do not fit: {', '.join(sorted(unknown)) or scheduler}")
+    return scheduler, schedulers
+
+
+def _sizes(family: Family, own: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
+    """(width, height) in px, a newcomer's first."""
+    sizes = [(int(width), int(height)) for width, height in own.get("sizes", family.sizes)]
+    if "width" in defaults:
+        sizes.insert(0, (int(defaults["width"]), int(defaults["height"])))
+    if not sizes:
+        raise ValueError("it offers no size")
+    return tuple(dict.fromkeys(sizes))
+
+
+def _enlarging(own: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[int, int]:
+    """How many times as large its enlarger draws, and what a newcomer gets."""
+    enlarge, default = int(own.get("enlarge", 1)), int(defaults.get("enlarge", 1))
+    if not 1 <= enlarge <= _MAX_ENLARGE or default not in (1, enlarge):
+        raise ValueError(f"it enlarges {enlarge} times, by default {default} times")
+    return enlarge, default
 
 
 def _film(family: Family, own: Mapping[str, Any]) -> FilmFacts | None:

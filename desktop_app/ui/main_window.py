@@ -106,16 +106,7 @@ class MainWindow(QMainWindow):
         self.closing = ClosingQuestion(queue, self)
         self.dialogs = Dialogs(settings, queue, paths.pictures, self)
         self._make_parts()
-        self.actions_by_id = make_actions(self, (self.canvas, self.strip), self._handlers())
-        submenus = make_submenus(self.menu, self.actions_by_id) | {"theme": theme_menu(settings, self.menu)}
-        fill_menu(self.menu, MENU, self.actions_by_id, submenus)
-        self.dialogs.actions = self.actions_by_id
-        self.picture_actions.actions = self.actions_by_id
-        self.side.give_actions(self.actions_by_id)
-        self.player.give_actions(self.actions_by_id)
-        self.status.follow_enlarge(self.actions_by_id["enlarge"])
-        if sys.platform == "darwin":
-            self.menuBar().addMenu(self.menu)
+        self._make_actions()
         self._lay_out()
         self.folding = Folding(
             {"left": self.prompt_panel, "right": self.side, "strip": self.strip},
@@ -131,6 +122,18 @@ class MainWindow(QMainWindow):
         self.prompt_panel.prompt.setFocus()
 
     # -- making
+
+    def _make_actions(self) -> None:
+        self.actions_by_id = make_actions(self, (self.canvas, self.strip), self._handlers())
+        submenus = make_submenus(self.menu, self.actions_by_id) | {"theme": theme_menu(self.settings, self.menu)}
+        fill_menu(self.menu, MENU, self.actions_by_id, submenus)
+        self.dialogs.actions = self.actions_by_id
+        self.picture_actions.actions = self.actions_by_id
+        self.side.give_actions(self.actions_by_id)
+        self.player.give_actions(self.actions_by_id)
+        self.status.follow_enlarge(self.actions_by_id["enlarge"])
+        if sys.platform == "darwin":
+            self.menuBar().addMenu(self.menu)
 
     def _make_parts(self) -> None:
         self.thumbnails = Thumbnails(self)

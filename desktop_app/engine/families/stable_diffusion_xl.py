@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor
 
 from desktop_app.core.events import Loading
@@ -15,10 +14,8 @@ from desktop_app.core.request import GenerationRequest
 from desktop_app.engine.device import Device
 from desktop_app.engine.guidance import Conditioning, Predict
 from desktop_app.engine.parts.clip_readers import ClipReaders
-from desktop_app.engine.parts.latent_diffusion import load_parts
 from desktop_app.engine.parts.latent_pictures import LatentPictures
-from desktop_app.engine.parts.told_sizes import predict_told
-from desktop_app.engine.source import find_source
+from desktop_app.engine.parts.told_sizes import load_told, predict_told
 
 
 @dataclass
@@ -29,12 +26,8 @@ class StableDiffusionXL(LatentPictures[ClipReaders]):
     def load(
         cls, model: Path, device: Device, check: Callable[[], None]
     ) -> Generator[Loading, None, StableDiffusionXL]:
-        """See :data:`desktop_app.engine.model.Load`. The published autoencoder's numbers are too large for float16."""
-        source, build = find_source(model), UNet2DConditionModel.from_config
-        loaded = yield from load_parts(cls, ClipReaders.pair, build, source, device, check)
-        if loaded.autoencoder.module.config.force_upcast:
-            loaded.autoencoder.module.float()
-        return loaded
+        """See :data:`desktop_app.engine.families.Load`."""
+        return (yield from load_told(cls, ClipReaders.pair, model, device, check))
 
     def predictor(
         self,

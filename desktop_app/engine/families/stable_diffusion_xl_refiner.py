@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor
 
 from desktop_app.core.events import Loading
@@ -19,11 +18,9 @@ from desktop_app.engine.device import Device
 from desktop_app.engine.guidance import Conditioning, Predict
 from desktop_app.engine.parts.autoencoder import Autoencoder
 from desktop_app.engine.parts.clip_readers import ClipReaders
-from desktop_app.engine.parts.latent_diffusion import load_parts
 from desktop_app.engine.parts.latent_pictures import LatentPictures
 from desktop_app.engine.parts.tiny_autoencoder import TinyAutoencoder
-from desktop_app.engine.parts.told_sizes import predict_told
-from desktop_app.engine.source import find_source
+from desktop_app.engine.parts.told_sizes import load_told, predict_told
 
 AESTHETIC_SCORE, NEGATIVE_AESTHETIC_SCORE = 6.0, 2.5
 """Of 10, for the prompt and for the negative one: what diffusers' pipeline tells, and its authors used."""
@@ -42,11 +39,7 @@ class StableDiffusionXLRefiner(LatentPictures[ClipReaders]):
         shared: Autoencoder | TinyAutoencoder | None = None,
     ) -> Generator[Loading, None, StableDiffusionXLRefiner]:
         """See :data:`desktop_app.engine.families.Load`; the autoencoder ``shared`` takes the place of its own."""
-        source, build = find_source(model), UNet2DConditionModel.from_config
-        loaded = yield from load_parts(cls, ClipReaders.larger, build, source, device, check, shared)
-        if loaded.autoencoder.module.config.force_upcast:
-            loaded.autoencoder.module.float()
-        return loaded
+        return (yield from load_told(cls, ClipReaders.larger, model, device, check, shared))
 
     def predictor(
         self,

@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
+from pathlib import Path
 from typing import Any
 
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor
 
+from desktop_app.core.events import Loading
 from desktop_app.core.request import GenerationRequest
 from desktop_app.engine.device import Device
 from desktop_app.engine.guidance import Conditioning, Predict, guided
+from desktop_app.engine.parts.autoencoder import Autoencoder
+from desktop_app.engine.parts.clip_readers import ClipReaders
+from desktop_app.engine.parts.latent_diffusion import M, load_parts
+from desktop_app.engine.parts.tiny_autoencoder import TinyAutoencoder
+from desktop_app.engine.source import Source, find_source
+
+
+def load_told(
+    cls: type[M],
+    readers: Callable[[Source], ClipReaders],
+    model: Path,
+    device: Device,
+    check: Callable[[], None],
+    shared: Autoencoder | TinyAutoencoder | None = None,
+) -> Generator[Loading, None, M]:
+    """Load the model at ``model`` as a ``cls``; see :func:`load_parts`. Raises ``AppError``.
+
+    The autoencoder that was published with SDXL has numbers too large for float16, which its configuration says.
+    """
+    build = UNet2DConditionModel.from_config
+    loaded = yield from load_parts(cls, readers, build, find_source(model), device, check, shared)
+    if loaded.autoencoder.module.config.force_upcast:
+        loaded.autoencoder.module.float()
+    return loaded
 
 
 def predict_told(
