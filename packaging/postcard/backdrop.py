@@ -8,6 +8,9 @@ from collections.abc import Callable
 from canvas import BLOSSOMS, DISC_COLOURS, HORIZON, RAINBOW, SNOW, WHITE, Canvas, blend, shade
 from scene import Rgb
 
+BESIDE = {"left": 0.68, "middle": 0.2, "right": 0.32}
+"""Where a rising or setting sun or moon is, as a share of the width: beside the object's place, see `_clouds`."""
+
 
 def draw_sky(c: Canvas) -> None:
     """Stars, sun or moon, rainbow and clouds."""
@@ -25,24 +28,37 @@ def draw_sky(c: Canvas) -> None:
         fill = blend(WHITE, c.haze, {"night": 0.72, "dusk": 0.5}.get(time, 0.12))
         if not dry:
             fill = blend(fill, shade((128, 138, 154), max(0.6, c.ground_light)), 0.7)
-        drift = {"clouds left": -0.45, "clouds right": 0.45}.get(scene.motion, 0.0) * c.progress * c.w + c.pan * 0.2
-        count = rng.randint(2, 3) + (0 if dry else 1)
-        for k in range(count):
-            x = (k + rng.uniform(0.2, 0.8)) / count * c.w + drift
-            _draw_cloud(c, x, rng.uniform(0.08, 0.24) * c.h, rng.uniform(0.85, 1.2) * 0.062 * c.unit, fill)
+        for x, y, r in _clouds(c, count=rng.randint(2, 3) + (0 if dry else 1)):
+            _draw_cloud(c, x, y, r, fill)
+
+
+def _clouds(c: Canvas, count: int) -> list[tuple[float, float, float]]:
+    """Where the clouds are, and their radii, in pixels: left to chance, but always the same where clouds drift.
+
+    What moves must follow from the words: frames of a film that share their noise, not their words, would otherwise
+    each choose a place of their own.
+    """
+    clouds: list[tuple[float, float, float]] = []
+    for k in range(count):
+        x = (k + c.rng.uniform(0.2, 0.8)) / count + c.pan * 0.2 / c.w
+        clouds.append((x, c.rng.uniform(0.08, 0.24), c.rng.uniform(0.85, 1.2)))
+    drift = {"clouds left": -0.45, "clouds right": 0.45}.get(c.scene.motion)
+    if drift is not None:
+        drift *= c.progress - 0.5
+        clouds = [(0.28 + drift, 0.11, 1.1), (0.72 + drift, 0.18, 1.0)]
+    return [(x * c.w, y * c.h, size * 0.062 * c.unit) for x, y, size in clouds]
 
 
 def _draw_disc(c: Canvas) -> None:
     time = c.scene.time
     low = time in ("sunset", "dawn", "dusk")
-    x = c.rng.uniform(0.14, 0.86) * c.w + c.pan * 0.1
+    x = c.rng.uniform(0.14, 0.86) + c.pan * 0.1 / c.w
     y = c.rng.uniform(0.36, 0.44) if low else c.rng.uniform(0.13, 0.22)
-    if c.scene.motion == "disc up":
-        y = 0.62 + (0.16 - 0.62) * c.progress
-    elif c.scene.motion == "disc down":
-        y = 0.16 + (0.62 - 0.16) * c.progress
+    if c.scene.motion in ("disc up", "disc down"):
+        x = BESIDE[c.scene.place]
+        y = 0.62 + (0.16 - 0.62) * (c.progress if c.scene.motion == "disc up" else 1 - c.progress)
     radius = 0.085 * c.unit
-    c.disc(x, y * c.h, radius, radius, DISC_COLOURS[time])
+    c.disc(x * c.w, y * c.h, radius, radius, DISC_COLOURS[time])
 
 
 def _draw_rainbow(c: Canvas) -> None:

@@ -54,7 +54,8 @@ from vae_stage import LATENT_CHANNELS, encoded, load_vae
 
 FILMS = 3000  # in the pool
 FRAMES, FPS = 16, 8
-SHARED_NOISE = 0.95  # of the variance of each frame's noise, in training
+SHARED_NOISE = 0.97  # of the variance of each frame's noise, in training on the noisiest timesteps
+ALL_SHARED = 600  # timestep below which frames have all their noise in common in training too
 FILM_NOISE = 1.0  # the same when films are made: calmer, and nothing that moves is lost
 STEADY = 6.0  # levels of 255: what stays nearer to its mean over a film is held still when films are made
 PEAK_RATE = 1e-3
@@ -62,7 +63,9 @@ FEW_FRAMES = 8  # of a film that are seen in most steps, at their own positions
 ALL_FRAMES = 0.15  # share of the steps that see all of them, and of the budget at the end in which all do
 STILL = 0.1  # share of the films in the pool in which nothing moves but what falls from the sky
 WINDOWS = 0.3  # share of the steps in which the adapter's positions do not say which moments it sees
-MOVING_WEIGHT = 2.0  # how much more what moves counts than what does not
+MOVING_WEIGHT = 4.0  # how much more what moves counts than what does not
+HARD = {"disc up": 3, "disc down": 3, "clouds left": 3, "clouds right": 3, "turn": 2, "beam": 4, "left": 2, "right": 2}
+"""How much more often films come of what is small or faint where it moves, and so is learned last."""
 SHEET_CAPTIONS = (
     "a red sailboat on the left on a calm sea at sunset with the sun, sails to the right",
     "a white lighthouse in the middle on a sandy beach at dusk, as the camera pans left",
@@ -98,10 +101,10 @@ class FilmPool:
 
     def __post_init__(self) -> None:
         counts = Counter(scene.motion for scene in self.scenes)
-        self.weights = [counts[scene.motion] ** -0.5 for scene in self.scenes]
+        self.weights = [HARD.get(scene.motion, 1) * counts[scene.motion] ** -0.5 for scene in self.scenes]
 
     def pick(self, rng: random.Random) -> int:
-        """Number of a film; rare motions come more often than they are."""
+        """Number of a film; rare motions, and hard ones, come more often than they are."""
         return rng.choices(range(len(self.scenes)), self.weights)[0]
 
 
@@ -206,8 +209,8 @@ class Trainer:
         scene, latents = self.pool.scenes[number], self.pool.latents[number].float()
         weights = film_weights(scene, latents)[numbers]
         latents = latents[numbers]
-        noise = film_noise(tuple(latents.shape), generator)
         t = timesteps((self.worker + torch.rand(1, generator=generator)) / self.workers)
+        noise = film_noise(tuple(latents.shape), generator, 1.0 if t.item() < ALL_SHARED else SHARED_NOISE)
         noisy = self.schedule.add_noise(latents, noise, t)
         target = self.schedule.get_velocity(latents, noise, t)
         text = film_caption(scene, rng)
