@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from PySide6.QtWidgets import QApplication
 import desktop_app
 from desktop_app.checkpoints.consent import Consents
 from desktop_app.core import network
+from desktop_app.core.errors import AppError
 from desktop_app.core.frames import Frames
 from desktop_app.core.memory_plan import WISHES, Wishes
 from desktop_app.core.paths import APP, AppPaths, app_paths
@@ -55,7 +57,11 @@ class Saver:
         return Path(chosen).expanduser() if chosen else self.paths.pictures
 
     def __call__(self, frames: Frames, result: Result) -> Saved:
-        return self._save_film(frames, result) if result.request.is_film else self._save_picture(frames, result)
+        """Write it, or keep it elsewhere, which the notice then says. Raises ``AppError`` when nothing takes it."""
+        try:
+            return self._save_film(frames, result) if result.request.is_film else self._save_picture(frames, result)
+        except AppError as problem:
+            return self._keep_aside(frames, result, problem)
 
     def _save_picture(self, frames: Frames, result: Result) -> Saved:
         from desktop_app.export.pictures import save_picture  # Pillow is not needed before the first picture
@@ -68,6 +74,13 @@ class Saver:
 
         options = {"format": self.settings.get("film_format"), "quality": self.settings.get("film_quality")}
         return save_film(frames, result, **self._place(), **options)
+
+    def _keep_aside(self, frames: Frames, result: Result, problem: AppError) -> Saved:
+        from desktop_app.export.aside import keep_aside
+        from desktop_app.export.pictures import Saved
+
+        path, message = keep_aside(frames, result, [self.folder(), Path(tempfile.gettempdir())], problem)
+        return Saved(path, (message,))
 
     def _place(self) -> dict[str, Any]:
         metadata = self.settings.get("metadata")
@@ -186,7 +199,8 @@ class Program(QObject):
         if finished.path:
             self.pictures.added(finished.path)
         if finished.message:
-            (self.window.show_notice if finished.path else self.window.show_error)(finished.message)
+            saved = finished.path and finished.message.id != "save.kept-aside"
+            (self.window.show_notice if saved else self.window.show_error)(finished.message)
 
     def _model_folders(self) -> tuple[Path, ...]:
         """Where models are looked for now."""

@@ -87,17 +87,8 @@ def save_or_keep(picture: Picture, target: Target) -> Saved:
     try:
         return target.save(picture)
     except AppError as problem:
-        aside = Path(tempfile.gettempdir()) / f"safelight-{picture.result.seed}.png"
-        kept = _keep(picture, aside)
-        raise AppError("save.kept-aside", reason=problem.message.text, file=str(kept)) from problem
+        from desktop_app.export.aside import keep_aside
 
-
-def _keep(picture: Picture, aside: Path) -> Path:
-    """Pixel for pixel, and without ffmpeg, which may be what failed."""
-    result = picture.result
-    if result.request.is_film:
-        from desktop_app.export.films import save_film_as
-
-        options: dict[str, Any] = {"format": "png", "fps": result.request.fps}
-        return save_film_as(picture.frames, result, aside, quality=100, metadata=True, number=True, **options).path
-    return save_as(picture.frames, result, aside, quality=100, metadata=True, number=True).path
+        folders = [Path(tempfile.gettempdir())]
+        _, message = keep_aside(picture.frames, picture.result, folders, problem)
+        raise AppError(message.id, **message.values) from problem

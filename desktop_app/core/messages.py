@@ -566,7 +566,7 @@ ENGLISH: dict[str, tuple[str, str]] = {
     ),
     "launcher.unsupported": ("A launcher cannot be made on {system}.", "Start Safelight with “python main.py”."),
     "launcher.failed": ("The launcher could not be written to {folder}: {reason}.", "Choose another with --folder."),
-    "save.kept-aside": ("The picture could not be saved: {reason} It was kept as {file}.", ""),
+    "save.kept-aside": ("{reason} What was made is kept as {file}.", "{remedy}"),
     "command.failed": ("Something went wrong: {reason}.", "Run it again with --debug to see where."),
     "data-dir.unusable": ("The data folder {folder} cannot be used: {reason}.", "Choose another with --data-dir."),
 }

@@ -15,6 +15,9 @@ from desktop_app.export.metadata import exif_block, parameters_text, recipe_text
 from desktop_app.export.reading import images_of
 from desktop_app.export.video import FilmOptions, check_count
 
+_EFFORT = 25
+"""What Pillow calls the quality of a file in which nothing is lost: how long to look for a smaller one, 0 to 100."""
+
 
 def encode(frames: Frames, result: Result | None, quality: int) -> tuple[bytes, tuple[Message, ...]]:
     """The file's bytes, and what is worth knowing about them. ``quality`` from 1 to 100 (lossy throughout)."""
@@ -25,7 +28,10 @@ def encode(frames: Frames, result: Result | None, quality: int) -> tuple[bytes, 
 
 
 def write_film(frames: Frames, result: Result | None, path: Path, options: FilmOptions) -> None:
-    """An animated WebP at ``path``. Its delays are whole milliseconds that keep step with the rate."""
+    """An animated WebP at ``path``; with the highest quality nothing is lost.
+
+    Its delays are whole milliseconds that keep step with the rate.
+    """
     first, *rest = images_of(frames)
     moments = [round(1000 * index / options.fps) for index in range(frames.count + 1)]
     delays = [after - before for before, after in pairwise(moments)]
@@ -37,7 +43,8 @@ def write_film(frames: Frames, result: Result | None, path: Path, options: FilmO
             append_images=rest,
             duration=delays,
             loop=options.loops,
-            quality=options.quality,
+            quality=options.quality if options.quality < 100 else _EFFORT,
+            lossless=options.quality == 100,
             **_blocks(result),
         )
     check_count(path, frames.count)

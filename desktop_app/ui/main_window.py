@@ -103,7 +103,7 @@ class MainWindow(QMainWindow):
         self.frame_actions = FrameActions(self.viewer, draft, self.background, paths.start_pictures, self)
         self.jobs = JobActions(draft, queue, self.viewer, self)
         self.dropped = DroppedRecipe(recipes, self)
-        self.closing = ClosingQuestion(queue, self)
+        self.closing = ClosingQuestion(queue, self.viewer, self)
         self.dialogs = Dialogs(settings, queue, paths.pictures, self)
         self._make_parts()
         self._make_actions()
@@ -510,7 +510,7 @@ class MainWindow(QMainWindow):
     # -- the end
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 (Qt's name)
-        if self.queue.jobs and not self._may_close:
+        if self.closing.is_needed and not self._may_close:
             event.ignore()
             self.closing.ask()
             return

@@ -69,6 +69,11 @@ class Viewer(QObject):
         shown = self.shown
         return shown.film.image(self.playhead.index) if shown and shown.film else shown.image if shown else None
 
+    @property
+    def has_unsaved(self) -> bool:
+        """Whether the newest finished picture has no file, because none could be written."""
+        return self.picture is not None and self.picture.path is None and self.picture.image is not None
+
     def saved(self, shown: ShownPicture, path: Path) -> None:
         """``shown`` was written to ``path``; if it had no file until now, that is its file."""
         if self.picture is shown and shown.path is None and shown.result:

@@ -38,14 +38,17 @@ class Variant:
 
 
 MODELS = ("models-none", "models-ten", "models-damaged", "models-search", "models-thousand")
-ALL = ("empty", "running", "finished", "cancelled", "error", "words", "settings", "shortcuts", *MODELS)
+FILMS = ("film-empty", "film-running", "film-finished", "contact-sheet", "export", "film-unsaved")
+ALL = ("empty", "running", "finished", "cancelled", "error", "words", "settings", "shortcuts", *FILMS, *MODELS)
 VARIANTS = {
     "dark": Variant("dark", 1280, 800, ALL),
     "light": Variant("light", 1280, 800, ALL),
-    "small": Variant("dark", 780, 540, ("empty", "running", "finished", "error")),
-    "smallest": Variant("light", 720, 520, ("empty", "finished", *MODELS)),
-    "large": Variant("dark", 1920, 1080, ("running", "finished")),
-    "scale-200": Variant("dark", 1000, 700, ("finished", "words", "models-ten", "models-thousand"), scale=2.0),
+    "small": Variant("dark", 780, 540, ("empty", "running", "finished", "error", *FILMS)),
+    "smallest": Variant("light", 720, 520, ("empty", "finished", *FILMS, *MODELS)),
+    "large": Variant("dark", 1920, 1080, ("running", "finished", "film-finished", "contact-sheet")),
+    "scale-200": Variant(
+        "dark", 1000, 700, ("finished", "words", "film-finished", "export", "models-ten", "models-thousand"), scale=2.0
+    ),
 }
 
 
@@ -206,6 +209,44 @@ class Photographer:
         self.grab("shortcuts", dialog)
         dialog.close()
 
+    def film_empty(self) -> None:
+        self._program.draft.set_value("kind", "film")
+        self.grab("film-empty")
+
+    def film_running(self) -> None:
+        self._make_film(until=0.6)
+        self._program.window.grab().save(str(self._target("film-running")))
+        print(self._target("film-running").name, flush=True)
+        self.wait(lambda: not self._program.queue.jobs)
+
+    def film_finished(self) -> None:
+        self._show_film()
+        self.grab("film-finished")
+
+    def contact_sheet(self) -> None:
+        self._show_film()
+        dialog = self._program.window.frame_actions.contact_sheet()
+        self.grab("contact-sheet", dialog)
+        dialog.close()
+
+    def export(self) -> None:
+        from desktop_app.ui.export_dialog import ExportDialog
+
+        self._show_film()
+        window = self._program.window
+        window.picture_actions.save_as()
+        (dialog,) = window.findChildren(ExportDialog)
+        self.grab("export", dialog)
+        dialog.close()
+
+    def film_unsaved(self) -> None:
+        """Its ffmpeg is missing when the film is to be written."""
+        os.environ["IMAGEIO_FFMPEG_EXE"] = str(self._data / "no-ffmpeg")
+        self._make_film()
+        self.grab("film-unsaved")
+        del os.environ["IMAGEIO_FFMPEG_EXE"]
+        self._program.window.messages.hide()
+
     def models_none(self) -> None:
         self._show_models([])
         self.grab("models-none")
@@ -255,6 +296,24 @@ class Photographer:
         draft.set_value("seed", self._seed)
         draft.set_value("seed_locked", True)
         self._seed += 1
+
+    def _show_film(self) -> None:
+        """A film in front, made now unless one is there."""
+        shown = self._program.window.viewer.shown
+        if shown is None or shown.film is None:
+            self._make_film()
+
+    def _make_film(self, until: float = 2.0) -> None:
+        """Start a film, and wait until the share ``until`` of its steps is done, or all of it."""
+        draft, queue = self._program.draft, self._program.queue
+        draft.set_value("kind", "film")
+        draft.set_value("prompt", "a red sailboat on the left on a calm sea at sunset with the sun, sails to the right")
+        draft.set_value("seed", FIRST_SEED)
+        self._program.window.jobs.generate()
+        job = queue.current or queue.waiting[0]
+        self.wait(lambda: job.ended or (job.preview is not None and job.step >= job.steps * until))
+        if until > 1:
+            self.wait(lambda: not queue.jobs)
 
     def _make_pictures(self) -> None:
         queue = self._program.queue

@@ -77,7 +77,10 @@ def test_the_prompt_and_the_pictures_are_there_after_a_restart(qtbot, program):
     qtbot.waitUntil(lambda: program.pictures.rowCount() == 2)
 
 
-def test_a_folder_that_cannot_be_written_loses_nothing(qtbot, program, tmp_path):
+def test_a_folder_that_cannot_be_written_loses_nothing(qtbot, program, tmp_path, monkeypatch):
+    spare = tmp_path / "spare"
+    spare.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(spare))
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
     program.settings.set("output_folder", str(blocked / "pictures"))
@@ -85,10 +88,35 @@ def test_a_folder_that_cannot_be_written_loses_nothing(qtbot, program, tmp_path)
     job = generated(qtbot, program)
     program.settings.set("output_folder", "")
     finished = job.finished[0]
+    assert finished.path == spare / f"safelight-{finished.result.seed}.png"
+    assert read_recipe(finished.path).seed == finished.result.seed
+    assert finished.message.id == "save.kept-aside"
+    assert program.window.messages.is_error
+    assert str(finished.path) in program.window.messages.accessibleName()
+    assert program.window.viewer.shown.path == finished.path
+
+
+def test_where_nothing_can_be_written_the_picture_stays_in_front(qtbot, program, tmp_path, monkeypatch):
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    monkeypatch.setattr("tempfile.tempdir", str(blocked / "temporary"))
+    program.settings.set("output_folder", str(blocked / "pictures"))
+    program.draft.set_value("steps", 1)
+    job = generated(qtbot, program)
+    program.settings.set("output_folder", "")
+    finished = job.finished[0]
     assert finished.path is None
     assert finished.message.id == "save.folder"
-    assert program.window.messages.isVisible()
+    assert program.window.messages.is_error
     assert program.window.viewer.shown.image is not None
+    program.window.close()
+    assert program.window.closing.box is not None
+    program.window.closing.box.reject()
+    assert program.window.isVisible()
+    kept = program.window.viewer.shown
+    program.window.picture_actions.save_copy(kept, kept.image, tmp_path / "again.png")
+    qtbot.waitUntil(lambda: not program.window.viewer.has_unsaved)
+    assert read_recipe(tmp_path / "again.png").seed == finished.result.seed
 
 
 def test_closing_in_the_middle_of_a_picture_asks(qtbot, program):
