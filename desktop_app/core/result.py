@@ -74,11 +74,14 @@ class Result:
     """One finished picture's recipe. ``request`` is the single-picture request with the seed that was used."""
 
     request: GenerationRequest
-    run: RunRecord
+    run: RunRecord | None
+    """None where another program made it."""
     seconds: float
-    """From the start of this picture's first step to its finished pixels."""
+    """From the start of this picture's first step to its finished pixels; 0 where nobody knows."""
     steps_done: int
     """Of the user's steps; fewer than ``request.steps`` after "Stop and keep"."""
+    program: str = ""
+    """Name of the other program that made it, with its version if it said so; "" where it is ours."""
 
     @property
     def seed(self) -> int:
@@ -89,9 +92,10 @@ class Result:
         return {
             "recipe": RECIPE_VERSION,
             "request": self.request.to_json(),
-            "run": self.run.to_json(),
+            "run": self.run.to_json() if self.run else None,
             "seconds": round(self.seconds, 3),
             "steps_done": self.steps_done,
+            **({"program": self.program} if self.program else {}),
         }
 
     @classmethod
@@ -104,9 +108,10 @@ class Result:
         try:
             return cls(
                 request=GenerationRequest.from_json(data["request"]),
-                run=RunRecord.from_json(data["run"]),
+                run=None if data.get("program") else RunRecord.from_json(data["run"]),
                 seconds=float(data["seconds"]),
                 steps_done=int(data["steps_done"]),
+                program=str(data.get("program", "")),
             )
         except (KeyError, TypeError, ValueError, OverflowError) as problem:
             raise RequestError("request.malformed", reason=str(problem)) from problem

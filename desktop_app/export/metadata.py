@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import struct
+from collections.abc import Sequence
 from pathlib import Path, PureWindowsPath
 from xml.sax.saxutils import quoteattr, unescape
 
@@ -37,6 +38,9 @@ _XMP = (
 )
 _XMP_RECIPE = re.compile(rb"""safelight:recipe\s*=\s*("[^"]*"|'[^']*')|<safelight:recipe>([^<]*)</safelight:recipe>""")
 _EXIF_HEADER = b"Exif\0\0"
+_BAD_EXIF = (SyntaxError, ValueError, TypeError, KeyError, OSError, struct.error)
+"""What Pillow raises at a damaged block."""
+_EXIF_IFD, _USER_COMMENT, _MAKE, _MODEL = 0x8769, 0x9286, 0x010F, 0x0110
 
 
 def parameters_text(result: Result) -> str:
@@ -56,13 +60,17 @@ def parameters_text(result: Result) -> str:
         **({"Frames": request.frames, "FPS": request.fps} if request.is_film else {}),
         **_hashes(result),
         "Model": model_name(request.model),
-        "Version": f"Safelight {result.run.versions.get('safelight', __version__)}",
+        "Version": result.program or f"Safelight {_version(result)}",
     }
     lines = [request.prompt] if request.prompt else []
     if request.negative_prompt:
         lines.append(f"Negative prompt: {request.negative_prompt}")
     lines.append(", ".join(f"{key}: {_quoted(clean_text(str(value)))}" for key, value in pairs.items()))
     return "\n".join(lines)
+
+
+def _version(result: Result) -> str:
+    return result.run.versions.get("safelight", __version__) if result.run else __version__
 
 
 def _sampling(request: GenerationRequest) -> dict[str, str]:
@@ -97,8 +105,9 @@ def _starting(request: GenerationRequest) -> dict[str, str]:
 def _hashes(result: Result) -> dict[str, str]:
     """Twelve digits each, as AUTOMATIC1111 writes them and sites that know files by their hashes read them."""
     told = {"lora": "Lora hashes", "embedding": "TI hashes"}
+    files = result.run.files if result.run else ()
     pairs = {
-        key: ", ".join(f"{file.name}: {file.digest[:12]}" for file in result.run.files if file.kind == kind)
+        key: ", ".join(f"{file.name}: {file.digest[:12]}" for file in files if file.kind == kind)
         for kind, key in told.items()
     }
     return {key: value for key, value in pairs.items() if value}
@@ -165,43 +174,82 @@ def read_recipe(path: Path) -> Result | None:
     ("read.picture", for MP4 and WebM what starting ffmpeg raises), and ``RequestError`` when its recipe is damaged or
     too new.
     """
-    recipe = (_recipe_in_movie if path.suffix.lower() in MOVIE_SUFFIXES else _recipe_in_picture)(path)
-    if recipe is None:
-        return None
+    recipe = texts_in(path, (RECIPE_KEY,)).get(RECIPE_KEY)
+    return None if recipe is None else parse_recipe(recipe)
+
+
+def parse_recipe(text: str) -> Result:
+    """The inverse of :func:`recipe_text`. Raises ``RequestError``."""
     try:
-        data = json.loads(recipe)
+        data = json.loads(text)
     except (ValueError, RecursionError) as problem:
         raise RequestError("request.malformed", reason="its text is damaged") from problem
     return Result.from_json(data)
 
 
-def _recipe_in_movie(path: Path) -> str | None:
-    """From the tags of a film, as ffmpeg lists them."""
-    try:
-        with path.open("rb"):
-            pass
-    except OSError as problem:
-        raise AppError("read.picture", file=str(path), reason=problem.strerror or str(problem)) from problem
-    listed = read_output(["-i", str(path), "-f", "ffmetadata", "-"])
-    for line in re.split(r"(?<!\\)\n", listed):
-        key, _, value = line.partition("=")
-        if key.lower() == RECIPE_KEY:  # Matroska writes its tags in capitals
-            return re.sub(r"\\(.)", r"\1", value, flags=re.DOTALL)
-    return None
+def texts_in(path: Path, keys: Sequence[str]) -> dict[str, str]:
+    """The texts that a picture or film carries under ``keys``, wherever its format keeps them.
 
-
-def _recipe_in_picture(path: Path) -> str | None:
+    With one under the first of ``keys`` the search is over. An Exif block's comment counts as :data:`TEXT_KEY`, and
+    its "Make" and "Model" as what stands before their colon (as ComfyUI does it). Raises ``AppError`` ("read.picture",
+    for MP4 and WebM what starting ffmpeg raises).
+    """
     try:
-        packets = find_packets(path, RECIPE_KEY)
+        if path.suffix.lower() in MOVIE_SUFFIXES:
+            return _texts_in_movie(path, keys)
+        packets = find_packets(path, keys)
     except OSError as problem:
         raise AppError("read.picture", file=str(path), reason=problem.strerror or str(problem)) from problem
     except ValueError as problem:
         raise AppError("read.picture", file=str(path), reason=str(problem)) from problem
-    return packets.text or _recipe_in_xmp(packets.xmp)
+    recipe = _recipe_in_xmp(packets.xmp) if RECIPE_KEY in keys else None
+    texts = packets.texts | ({} if recipe is None else {RECIPE_KEY: recipe})
+    if keys[0] in texts or not packets.exif or set(keys) == {RECIPE_KEY}:
+        return texts
+    return {key: text for key, text in _exif_texts(packets.exif).items() if key in keys} | texts
 
 
-def _recipe_in_xmp(xmp: bytes | None) -> str | None:
-    found = _XMP_RECIPE.search(xmp or b"")
+def _texts_in_movie(path: Path, keys: Sequence[str]) -> dict[str, str]:
+    """From the tags of a film, as ffmpeg lists them."""
+    with path.open("rb"):  # for what the system says of a file that cannot be read
+        pass
+    found: dict[str, str] = {}
+    for line in re.split(r"(?<!\\)\n", read_output(["-i", str(path), "-f", "ffmetadata", "-"])):
+        key, _, value = line.partition("=")
+        if (key := key.lower()) in keys:  # Matroska writes its tags in capitals
+            found.setdefault(key, re.sub(r"\\(.)", r"\1", value, flags=re.DOTALL))
+    return found
+
+
+def _exif_texts(block: bytes) -> dict[str, str]:
+    """The comment of an Exif block, and what ComfyUI keeps in "Make" and "Model"; nothing of a damaged one."""
+    from PIL import Image  # not needed to write
+
+    exif = Image.Exif()
+    try:
+        exif.load(block)
+        comment = exif.get_ifd(_EXIF_IFD).get(_USER_COMMENT)
+        found = {TEXT_KEY: _comment_text(comment)} if isinstance(comment, bytes) else {}
+        for tag in (_MAKE, _MODEL):
+            key, colon, text = str(exif.get(tag, "")).partition(":")
+            if colon:
+                found[key] = text
+    except _BAD_EXIF:
+        return {}
+    return found
+
+
+def _comment_text(comment: bytes) -> str:
+    """Exif 2.32, 4.6.5: a character code of eight bytes, and text, in UTF-16 of either byte order or in UTF-8."""
+    code, text = comment[:8], comment[8:]
+    if code != b"UNICODE\0":
+        return (text if code == b"ASCII\0\0\0" else comment).decode("utf-8", "replace").strip("\0")
+    orders = (text.decode(order, "replace") for order in ("utf-16-be", "utf-16-le"))
+    return max(orders, key=lambda read: sum(letter < "\x80" for letter in read)).strip("\0")
+
+
+def _recipe_in_xmp(xmp: bytes) -> str | None:
+    found = _XMP_RECIPE.search(xmp)
     if found is None:
         return None
     attribute, element = found.groups()

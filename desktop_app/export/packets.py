@@ -7,28 +7,33 @@ from __future__ import annotations
 
 import stat
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
 MAX_PACKET = 16 * 1024 * 1024
 _MAX_PIECES = 200_000
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_EXIF = b"Exif\0\0"
 _JPEG_ALONE = {0x01, *range(0xD0, 0xD8)}
 """JPEG markers without a length."""
 
 
 @dataclass(frozen=True, slots=True)
 class Packets:
-    """What was found: our own text from a PNG or GIF, or a whole XMP packet from the others."""
+    """What was found: texts of a PNG or GIF by their keys, and whole blocks of XMP and Exif."""
 
-    text: str | None = None
-    xmp: bytes | None = None
+    texts: dict[str, str] = field(default_factory=dict)
+    xmp: bytes = b""
+    exif: bytes = b""
+    """From its byte order on, without "Exif\\0\\0"."""
 
 
-def find_packets(path: Path, key: str) -> Packets:
-    """Text stored under ``key`` in a PNG or GIF, or the XMP packet.
+def find_packets(path: Path, keys: Sequence[str]) -> Packets:
+    """Texts stored under ``keys`` in a PNG or GIF, of each the first; the XMP packet and the Exif block.
+
+    With a text under the first of ``keys`` the search is over.
 
     Raises ``OSError``, or ``ValueError`` in plain words.
     """
@@ -38,7 +43,7 @@ def find_packets(path: Path, key: str) -> Packets:
         start = file.read(12)
         for signature, offset, walk in _WALKS:
             if start[offset:].startswith(signature):
-                return walk(file, key.encode("latin-1"))
+                return walk(file, keys)
     raise ValueError("it is not a PNG, JPEG, WebP or GIF file")
 
 
@@ -49,10 +54,10 @@ def _exactly(file: BinaryIO, size: int) -> bytes:
     return data
 
 
-def _walk_png(file: BinaryIO, key: bytes) -> Packets:
+def _walk_png(file: BinaryIO, keys: Sequence[str]) -> Packets:
     """PNG, third edition (W3C), 5.3: length, type, data, checksum."""
     file.seek(8)
-    xmp = None
+    found = Packets()
     for _ in range(_MAX_PIECES):
         head = file.read(8)
         size, kind = int.from_bytes(head[:4], "big"), head[4:]
@@ -60,13 +65,17 @@ def _walk_png(file: BinaryIO, key: bytes) -> Packets:
             break
         if kind in (b"tEXt", b"zTXt", b"iTXt") and size <= MAX_PACKET:
             name, _, rest = _exactly(file, size).partition(b"\0")
-            if name == key:
-                return Packets(text=_png_text(kind, rest))
-            if name == b"XML:com.adobe.xmp" and kind == b"iTXt":
-                xmp = _png_text(kind, rest).encode()
+            if (key := name.decode("latin-1")) in keys:
+                found.texts.setdefault(key, _png_text(kind, rest))
+                if key == keys[0]:
+                    break
+            elif name == b"XML:com.adobe.xmp" and kind == b"iTXt":
+                found = replace(found, xmp=_png_text(kind, rest).encode())
             size = 0
+        elif kind == b"eXIf" and size <= MAX_PACKET:
+            found, size = replace(found, exif=_exactly(file, size)), 0
         file.seek(size + 4, 1)
-    return Packets(xmp=xmp)
+    return found
 
 
 def _png_text(kind: bytes, rest: bytes) -> str:
@@ -91,8 +100,9 @@ def _inflate(data: bytes) -> bytes:
     return unpacked
 
 
-def _walk_jpeg(file: BinaryIO, key: bytes) -> Packets:
+def _walk_jpeg(file: BinaryIO, keys: Sequence[str]) -> Packets:
     """JPEG (ITU T.81, B.1.1): markers with a length, up to the first scan. XMP is an APP1 (XMP part 3, 1.1.3)."""
+    found = Packets()
     file.seek(2)
     for _ in range(_MAX_PIECES):
         marker = _exactly(file, 2)
@@ -108,29 +118,35 @@ def _walk_jpeg(file: BinaryIO, key: bytes) -> Packets:
                 raise ValueError("its structure is damaged")
             if marker[1] == 0xE1:
                 segment = _exactly(file, size)
-                if segment.startswith(_JPEG_XMP):
-                    return Packets(xmp=segment[len(_JPEG_XMP) :])
+                if segment.startswith(_JPEG_XMP) and not found.xmp:
+                    found = replace(found, xmp=segment[len(_JPEG_XMP) :])
+                elif segment.startswith(_EXIF) and not found.exif:
+                    found = replace(found, exif=segment[len(_EXIF) :])
             else:
                 file.seek(size, 1)
-    return Packets()
+    return found
 
 
-def _walk_webp(file: BinaryIO, key: bytes) -> Packets:
+def _walk_webp(file: BinaryIO, keys: Sequence[str]) -> Packets:
     """WebP (RFC 9649, 2.3): RIFF chunks of a type, a little-endian size and data padded to an even length."""
+    found = Packets()
     file.seek(12)
     for _ in range(_MAX_PIECES):
         head = file.read(8)
         if len(head) < 8:
             break
         size = int.from_bytes(head[4:], "little")
-        if head[:4] == b"XMP " and size <= MAX_PACKET:
-            return Packets(xmp=_exactly(file, size))
-        file.seek(size + size % 2, 1)
-    return Packets()
+        pad = size % 2
+        if head[:4] in (b"XMP ", b"EXIF") and size <= MAX_PACKET:
+            data, size = _exactly(file, size), 0
+            found = replace(found, xmp=data) if head[:4] == b"XMP " else replace(found, exif=data.removeprefix(_EXIF))
+        file.seek(size + pad, 1)
+    return found
 
 
-def _walk_gif(file: BinaryIO, key: bytes) -> Packets:
+def _walk_gif(file: BinaryIO, keys: Sequence[str]) -> Packets:
     """GIF89a, appendix A: blocks behind the screen's colour table. A comment of ours begins with its key and a line."""
+    found = Packets()
     file.seek(10)
     _skip_table(file, _exactly(file, 3)[0])
     for _ in range(_MAX_PIECES):
@@ -139,15 +155,17 @@ def _walk_gif(file: BinaryIO, key: bytes) -> Packets:
             label = _exactly(file, 1)
             text = _sub_blocks(file, keep=label == b"\xfe")
             name, _, rest = text.partition(b"\n")
-            if name == key:
-                return Packets(text=rest.decode("utf-8", "replace"))
+            if (key := name.decode("latin-1")) in keys:
+                found.texts.setdefault(key, rest.decode("utf-8", "replace"))
+                if key == keys[0]:
+                    break
         elif kind == b"\x2c":
             _skip_table(file, _exactly(file, 9)[8])
             file.seek(1, 1)
             _sub_blocks(file, keep=False)
         else:
             break
-    return Packets()
+    return found
 
 
 def _skip_table(file: BinaryIO, packed: int) -> None:
@@ -169,7 +187,7 @@ def _sub_blocks(file: BinaryIO, *, keep: bool) -> bytes:
     return bytes(kept)
 
 
-_WALKS: tuple[tuple[bytes, int, Callable[[BinaryIO, bytes], Packets]], ...] = (
+_WALKS: tuple[tuple[bytes, int, Callable[[BinaryIO, Sequence[str]], Packets]], ...] = (
     # signature, where it stands, the walk
     (b"\x89PNG\r\n\x1a\n", 0, _walk_png),
     (b"\xff\xd8\xff", 0, _walk_jpeg),

@@ -218,10 +218,16 @@ class Draft(QObject):
         before = dict(self._values)
         wanted = RECALLS[what]
         values = {name: getattr(request, name) for name in wanted if name != "seed_locked"}
+        if "model" in values and (model := self.model_called(values["model"])):
+            values["model"] = model.key
         if "seed" in values:
             values["seed_locked"] = request.seed != RANDOM_SEED
         self._set_all(values)
         self._before_recall = before
+
+    def model_called(self, name: str) -> ModelFacts | None:
+        """The model that a recipe means by ``name``; None where it is not here."""
+        return self._models.called(name)
 
     def undo_recall(self) -> bool:
         """Put back what stood before the last recall; whether there was one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from PySide6.QtCore import QObject, Signal
 
@@ -64,6 +64,11 @@ class ModelList(QObject):
 
     def by_key(self, key: str) -> ModelFacts | None:
         return next((facts for facts in self.models if facts.key == key), None)
+
+    def called(self, name: str) -> ModelFacts | None:
+        """The model of that key, or else the only one that another program, which knows no folders, would call so."""
+        alike = [facts for facts in self.models if PurePath(facts.key).name.casefold() == name.casefold()]
+        return self.by_key(name) or (alike[0] if len(alike) == 1 else None)
 
     def at(self, path: Path) -> ModelFacts | None:
         """Facts of the model at ``path``, if it is one that can be chosen."""

@@ -27,7 +27,7 @@ def new_names(result: Result, items: Sequence[LibraryItem], digests: Digests) ->
     """
     here = [item.identity for item in items if item.identity.kind in _KINDS and not item.identity.problem]
     names = {(_KINDS[one.kind], _name(one).lower()) for one in here}
-    lost = [file for file in result.run.files if (file.kind, file.name.lower()) not in names]
+    lost = [file for file in (result.run.files if result.run else ()) if (file.kind, file.name.lower()) not in names]
     found = {(file.kind, file.name): _find(file, here, digests) for file in lost}
     return {key: _name(one) for key, one in found.items() if one is not None}
 

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from desktop_app.core.catalog import SCHEDULE_TYPES, SCHEDULERS
 from desktop_app.core.request import EXTEND, GenerationRequest
-from desktop_app.core.result import RunRecord
+from desktop_app.core.result import Result, RunRecord
 from desktop_app.core.sizes import size_text
 from desktop_app.studio.picture_list import PictureItem
 from desktop_app.ui import theme
@@ -56,7 +56,7 @@ class DetailsPanel(QWidget):
             button.setToolTip(action.toolTip())
             button.clicked.connect(action.trigger)
             self._flow.addWidget(button)
-            if id == "enlarge":  # the only one that some recipes are no good for
+            if id in ("enlarge", "reproduce"):  # which some recipes are no good for
                 _follow(button, action)
                 action.changed.connect(lambda button=button, action=action: _follow(button, action))
 
@@ -71,9 +71,9 @@ class DetailsPanel(QWidget):
         self.negative.setText(self.tr("Not: {text}").format(text=request.negative_prompt) if request else "")
         self.negative.setVisible(bool(request and request.negative_prompt))
         self.buttons.setVisible(request is not None)
-        self.settings.show_pairs(self._settings(request, result.steps_done) if request and result else [])
-        self.run.show_pairs(self._run(result.run, result.seconds) if result else [])
-        self.run_heading.setVisible(result is not None)
+        self.settings.show_pairs(self._settings(request, result) if request and result else [])
+        self.run.show_pairs(self._run(result.run, result.seconds) if result and result.run else [])
+        self.run_heading.setVisible(bool(result and result.run))
         self.file.show_pairs(self._file(shown, item))
         self.file_heading.setVisible(shown.path is not None)
 
@@ -84,11 +84,12 @@ class DetailsPanel(QWidget):
             return self.tr("This picture carries no recipe, so nobody can say how it was made.")
         return ""
 
-    def _settings(self, request: GenerationRequest, steps_done: int) -> list[tuple[str, str]]:
+    def _settings(self, request: GenerationRequest, result: Result) -> list[tuple[str, str]]:
         steps = str(request.steps)
-        if steps_done != request.steps:
-            steps = self.tr("{done} of {steps}").format(done=steps_done, steps=request.steps)
+        if result.steps_done != request.steps:
+            steps = self.tr("{done} of {steps}").format(done=result.steps_done, steps=request.steps)
         return [
+            *([(self.tr("Made with"), result.program)] if result.program else []),
             (self.tr("Model"), request.model),
             (self.tr("Size"), self.tr("{width} × {height} px").format(width=request.width, height=request.height)),
             *self._enlarged(request),

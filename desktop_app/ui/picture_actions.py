@@ -110,12 +110,16 @@ class PictureActions(QObject):
             "seed": self.tr("The seed is taken over and locked."),
             "remix": self.tr("Prompt and settings are taken over; the seed stays free."),
         }[what]
+        model = result.request.model
+        if what in ("all", "remix") and self._draft.model_called(model) is None:
+            name = model or self.tr("that made it")
+            sentence += " " + self.tr("The model {name} is not here, so the chosen one stays.").format(name=name)
         self.said.emit(sentence, True)
 
     def reproduce(self) -> None:
         """Queue the picture's own request, run as it was run."""
-        if self._shown and self._shown.result:
-            result = self._shown.result
+        result = self._shown.result if self._shown else None
+        if result and result.run:
             self.queued.emit(self._queue.add(result.request, replay=result.run))
 
     @property
@@ -263,7 +267,8 @@ def possible_actions(viewer: Viewer, queue: JobQueue) -> dict[str, bool]:
     file = bool(shown and shown.path)
     zoom = image or viewer.job is not None
     return {
-        **dict.fromkeys(("use_all", "use_prompt", "use_seed", "remix", "reproduce", "copy_prompt"), recipe),
+        **dict.fromkeys(("use_all", "use_prompt", "use_seed", "remix", "copy_prompt"), recipe),
+        "reproduce": bool(shown and shown.result and shown.result.run),
         **dict.fromkeys(("copy_image", "save_as", "use_start"), image),
         **dict.fromkeys(("play", "frame_back", "frame_forward", "save_frame", "extend", "contact_sheet"), film),
         **dict.fromkeys(("open_picture", "show_in_folder"), file),

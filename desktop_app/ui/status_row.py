@@ -190,7 +190,8 @@ class StatusRow(QFrame):
             facts.append(self.tr("%n frames", "", shown.film.count))
         if shown.result is not None:
             seed = self.tr("Seed {seed}").format(seed=shown.result.seed)
-            facts = [seed, self.duration(shown.result.seconds), *facts]
+            seconds = [self.duration(shown.result.seconds)] if shown.result.run else [shown.result.program]
+            facts = [seed, *seconds, *facts]
         return " · ".join(facts)
 
     def duration(self, seconds: float) -> str:

@@ -257,7 +257,8 @@ def test_a_picture_that_cannot_be_saved_is_kept_elsewhere(
 
     monkeypatch.setattr("os.fsync", full)
     assert generate("x", "-o", f"{target}/a.png", "--steps", "1", "--seed", "5") == 1
-    assert f"The disk is full: a.png could not be saved in {target}. What was made is kept as" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"The disk is full: a.png could not be saved in {target}. What was made is kept as {spare}" in said
     assert list(target.iterdir()) == []
     assert read_recipe(spare / "safelight-5.png") is not None
 

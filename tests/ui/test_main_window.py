@@ -377,6 +377,33 @@ def test_a_dropped_picture_offers_its_recipe(qtbot, stand, generate):
     assert kept.hasUrls()
 
 
+def test_another_programs_picture_offers_what_it_tells(qtbot, stand, tmp_path):
+    from PIL import Image, PngImagePlugin
+
+    info = PngImagePlugin.PngInfo()
+    pairs = "Steps: 7, Sampler: DDIM, CFG scale: 3.5, Seed: 12, Size: 96x64, Model: far"
+    info.add_text("parameters", f"a red house\nNegative prompt: rain\n{pairs}")
+    Image.new("RGB", (96, 64)).save(tmp_path / "theirs.png", pnginfo=info)
+    drop(stand, tmp_path / "theirs.png")
+    qtbot.waitUntil(lambda: stand.window.dropped.menu is not None)
+    stand.window.dropped.menu.actions()[0].trigger()
+    stand.window.dropped.menu.hide()
+    draft, model = stand.draft, stand.draft.facts
+    assert (draft.value("prompt"), draft.value("negative_prompt")) == ("a red house", "rain")
+    assert (draft.value("steps"), draft.value("guidance_scale"), draft.value("seed")) == (7, 3.5, 12)
+    assert (draft.value("scheduler"), draft.value("width"), draft.facts) == ("ddim", 96, model)
+    assert "The model far is not here" in stand.window.messages.text.text()
+
+    stand.window.viewer.show_path(tmp_path / "theirs.png")
+    qtbot.waitUntil(lambda: stand.window.viewer.shown.image is not None and stand.window.viewer.shown.recipe_read)
+    assert not stand.window.actions_by_id["reproduce"].isEnabled()
+    details = stand.window.side.details_panel
+    assert "Made with: Automatic1111" in details.settings.text()
+    assert details.run_heading.isHidden()
+    assert details.run.text() == ""
+    assert "Automatic1111" in stand.window.status.text.text()
+
+
 def test_a_dropped_recipe_finds_a_lora_that_was_renamed(qtbot, stand, tmp_path):
     folder = tmp_path / "my models"
     shapes = {f"lora_unet_x.lora_{side}.weight": (4, 4) for side in ("down", "up")}
