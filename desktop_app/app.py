@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +78,8 @@ class Saver:
         from desktop_app.export.aside import keep_aside
         from desktop_app.export.pictures import Saved
 
-        path, message = keep_aside(frames, result, [self.folder(), Path(tempfile.gettempdir())], problem)
+        metadata = self.settings.get("metadata")
+        path, message = keep_aside(frames, result, [self.folder()], problem, metadata=metadata)
         return Saved(path, (message,))
 
     def _place(self) -> dict[str, Any]:

@@ -89,6 +89,6 @@ def save_or_keep(picture: Picture, target: Target) -> Saved:
     except AppError as problem:
         from desktop_app.export.aside import keep_aside
 
-        folders = [Path(tempfile.gettempdir())]
-        _, message = keep_aside(picture.frames, picture.result, folders, problem)
+        metadata = target.settings["metadata"]
+        _, message = keep_aside(picture.frames, picture.result, [], problem, metadata=metadata)
         raise AppError(message.id, **message.values) from problem

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from desktop_app.core.errors import AppError
@@ -13,15 +14,18 @@ from desktop_app.export.films import save_film_as
 from desktop_app.export.pictures import save_as
 
 
-def keep_aside(frames: Frames, result: Result, folders: Iterable[Path], problem: AppError) -> tuple[Path, Message]:
-    """Keep what ``problem`` prevented from being saved in the first of ``folders`` that takes it.
+def keep_aside(
+    frames: Frames, result: Result, folders: Sequence[Path], problem: AppError, *, metadata: bool
+) -> tuple[Path, Message]:
+    """Keep what ``problem`` prevented from being saved in the first of ``folders`` that takes it, or where files go
+    that are only for a time.
 
-    Pixel for pixel, with its recipe; a film becomes an animated WebP, which needs no ffmpeg. Returns the file's path,
-    and what to tell the person ("save.kept-aside"). Raises ``problem`` when no folder takes it.
+    Pixel for pixel; a film becomes an animated WebP, which needs no ffmpeg. Returns the file's path, and what to tell
+    the person ("save.kept-aside"). Raises ``problem`` when no folder takes it.
     """
-    for folder in folders:
+    for folder in (*folders, *_temporary_folder()):
         try:
-            path = _keep(frames, result, folder / f"safelight-{result.seed}")
+            path = _keep(frames, result, folder / f"safelight-{result.seed}", metadata=metadata)
         except AppError:
             continue
         told = problem.message
@@ -29,8 +33,15 @@ def keep_aside(frames: Frames, result: Result, folders: Iterable[Path], problem:
     raise problem
 
 
-def _keep(frames: Frames, result: Result, stem: Path) -> Path:
+def _temporary_folder() -> list[Path]:
+    try:
+        return [Path(tempfile.gettempdir())]
+    except OSError:  # it tries which folder can be written, and on a full disk none can
+        return []
+
+
+def _keep(frames: Frames, result: Result, stem: Path, *, metadata: bool) -> Path:
     if not result.request.is_film:
-        return save_as(frames, result, stem.with_suffix(".png"), quality=100, metadata=True, number=True).path
+        return save_as(frames, result, stem.with_suffix(".png"), quality=100, metadata=metadata, number=True).path
     path, fps = stem.with_suffix(".webp"), result.request.fps
-    return save_film_as(frames, result, path, fps=fps, quality=100, metadata=True, number=True).path
+    return save_film_as(frames, result, path, fps=fps, quality=100, metadata=metadata, number=True).path

@@ -1,121 +1,204 @@
-"""ComfyUI's graph: a JSON object of nodes by id, under ``prompt``. A picture is read off the sampler it ends in.
+"""ComfyUI's graph: a JSON object of nodes by id. A picture is read off the sampler that begins with an empty latent.
 
-The nodes that come with ComfyUI are understood, and of others what they call alike. An input is a value, or
-``[id, output]`` of the node that gives it.
+The nodes that come with ComfyUI are understood, and of others what they call alike. An input is a value, or a link
+``[id, output]`` to the node that gives it. Every walk is bounded, because a graph may be hostile or go in circles.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PureWindowsPath
 from typing import Any
 
-from desktop_app.core.catalog import COMFY
-from desktop_app.core.request import PROMPT_SYNTAX, RANDOM_SEED, GenerationRequest
+from desktop_app.core.catalog import COMFY, FILM, PICTURE
+from desktop_app.core.request import FPS, FRAMES, PROMPT_SYNTAX, RANDOM_SEED, GenerationRequest
 from desktop_app.core.result import Result
 from desktop_app.export.samplers import from_comfy
 
-KEY = "prompt"
-_MOST = 200
-"""Nodes that are followed from an input; a graph may go in circles."""
+KEY, FILM_KEY = "prompt", "comment"
+"""Where ComfyUI keeps the graph, and where its Video Helper Suite keeps it in films, in an object of its own."""
+_DEEP = 12
+"""Links that are followed for one value or text."""
+_WIDE = 500
+"""Nodes that are visited in one walk."""
+_TEXTS = ("populated_text", "text", "text_g", "t5xxl", "clip_l", "string", "value")
+_NUMBERS = ("value", "seed", "noise_seed", "int", "float", "number", "width", "height")
+_JOINED = ("conditioning", "conditioning_1", "conditioning_2", "conditioning_to", "conditioning_from")
+_CHECKPOINTS = ("ckpt_name", "unet_name", "base_ckpt_name")
 Node = Mapping[str, Any]
+"""The inputs of a node by name; "class" is its kind."""
 
 
-def result_of(data: object) -> Result | None:
-    """The recipe of a graph; None when nothing in it samples. Raises ``ValueError`` or ``TypeError``."""
-    nodes = {str(key): node for key, node in data.items() if _inputs(node)} if isinstance(data, Mapping) else {}
-    sampler = next(filter(_samples, nodes.values()), None)
-    if sampler is None:
+def result_of(data: object, size: tuple[int, int], *, film: bool = False) -> Result | None:
+    """The recipe of a graph; None when nothing in it samples by words. ``size`` counts where the graph says none.
+
+    Raises ``ValueError`` or ``TypeError``.
+    """
+    if isinstance(data, Mapping) and isinstance(data.get("prompt"), str | Mapping):  # as the Video Helper Suite has it
+        data = json.loads(data["prompt"]) if isinstance(data["prompt"], str) else data["prompt"]
+    graph = _Graph(data)
+    sampler = graph.sampler()
+    return None if sampler is None else _result(graph, sampler, size, film=film)
+
+
+def _result(graph: _Graph, sampler: Node, size: tuple[int, int], *, film: bool) -> Result | None:
+    guider, sigmas = graph.node(sampler.get("guider")) or sampler, graph.node(sampler.get("sigmas")) or sampler
+    positive = graph.words(guider.get("positive", guider.get("conditioning")), "positive")
+    if positive is None:
         return None
-    values = _inputs(sampler)
-    above = list(_above(nodes, values.get("model")))
-    steps = int(_value(nodes, values.get("steps"), 20))
-    scheduler, schedule_type = from_comfy(str(values.get("sampler_name", "")), str(values.get("scheduler", "")))
-    texts = {name: list(_above(nodes, values.get(name))) for name in ("positive", "negative")}
-    width, height = _size(_above(nodes, values.get("latent_image")))
+    chain = list(graph.chain(guider.get("model")))
+    names = graph.node(sampler.get("sampler")) or sampler
+    scheduler, schedule_type = from_comfy(str(names.get("sampler_name", "")), str(sigmas.get("scheduler", "")))
+    noise = graph.node(sampler.get("noise")) or sampler
+    behind = list(graph.above(guider.get("positive", guider.get("conditioning"))))
+    guidance = next((node["guidance"] for node in behind if "guidance" in node), guider.get("cfg"))
+    latents = list(graph.above(sampler.get("latent_image")))
+    steps = int(graph.number(sigmas.get("steps"), 20))
+    width, height = graph.size(latents) or size
     request = GenerationRequest(
-        model=_model(above),
-        prompt="".join([_text(nodes, texts["positive"]), *_loras(above)]),
-        negative_prompt=_text(nodes, texts["negative"]),
+        model=_model(chain),
+        prompt="".join([positive, *_loras(chain)]),
+        negative_prompt=graph.words(guider.get("negative"), "negative") or "",
         width=width,
         height=height,
         steps=steps,
-        guidance_scale=float(_value(nodes, values.get("cfg"), 7.0)),
+        guidance_scale=float(graph.number(guidance, 7.0)),
         scheduler=scheduler,
         schedule_type=schedule_type,
-        clip_skip=_clip_skip(texts["positive"]),
-        seed=int(_value(nodes, values.get("seed", values.get("noise_seed")), RANDOM_SEED)),
+        clip_skip=_clip_skip(behind),
+        seed=int(graph.number(noise.get("noise_seed", noise.get("seed")), RANDOM_SEED)),
+        kind=FILM if film else PICTURE,
+        frames=int(graph.first(latents, ("length", "batch_size"), FRAMES)) if film else FRAMES,
+        fps=int(graph.first(graph.nodes.values(), ("frame_rate", "fps"), FPS)) if film else FPS,
         prompt_syntax=PROMPT_SYNTAX,
         prompt_dialect=COMFY,
     )
     return Result(request=request, run=None, seconds=0.0, steps_done=steps, program="ComfyUI")
 
 
-def _inputs(node: Any) -> Node:
-    inputs = node.get("inputs") if isinstance(node, Mapping) else None
-    return inputs if isinstance(inputs, Mapping) else {}
+class _Graph:
+    """Nodes by id, and ways through them."""
+
+    def __init__(self, data: object) -> None:
+        self.nodes: dict[str, Node] = {}
+        for key, node in data.items() if isinstance(data, Mapping) else ():
+            if isinstance(node, Mapping) and isinstance(node.get("inputs"), Mapping):
+                self.nodes[str(key)] = {**node["inputs"], "class": str(node.get("class_type", ""))}
+
+    def node(self, link: Any) -> Node | None:
+        """The node that a link leads to; None for what is no link."""
+        return self.nodes.get(_target(link))
+
+    def sampler(self) -> Node | None:
+        """The sampler that makes the first pass: no other stands before it, and it begins with noise."""
+        samplers = [node for node in self.nodes.values() if _samples(node)]
+        begin = [node for node in samplers if not any(map(_samples, self.above(node.get("latent_image"))))]
+        noisy = [node for node in begin if node.get("add_noise", "enable") not in ("disable", False)]
+        return next(iter([*noisy, *begin, *samplers]), None)
+
+    def above(self, link: Any) -> Iterator[Node]:
+        """The nodes that an input depends on, the nearest first."""
+        waiting, seen = deque([_target(link)]), set[str]()
+        while waiting and len(seen) < _WIDE:
+            key = waiting.popleft()
+            if key not in seen and (node := self.nodes.get(key)):
+                seen.add(key)
+                yield node
+                waiting.extend(target for value in node.values() if (target := _target(value)))
+
+    def chain(self, link: Any) -> Iterator[Node]:
+        """The nodes that a model passes through, the nearest first; the last one loads it."""
+        for _ in range(_WIDE):
+            node = self.node(link)
+            if node is None:
+                return
+            yield node
+            link = node.get("model", node.get("unet"))
+
+    def words(self, link: Any, role: str, deep: int = 0) -> str | None:
+        """The text behind a conditioning that has the ``role`` "positive" or "negative"; None where there is none."""
+        node = self.node(link)
+        if node is None or deep > _DEEP:
+            return None
+        if node["class"] == "ConditioningZeroOut":
+            return ""
+        if role in node:  # what works on both, such as a ControlNet, or holds both texts itself
+            return node[role] if isinstance(node[role], str) else self.words(node[role], role, deep + 1)
+        if (text := self.text(link)) is not None:
+            return text
+        parts = [self.words(node[name], role, deep + 1) for name in _JOINED if name in node]
+        return ", ".join(filter(None, parts)) if any(part is not None for part in parts) else None
+
+    def text(self, value: Any, deep: int = 0) -> str | None:
+        """A text that is written down, or that nodes of texts give."""
+        if isinstance(value, str):
+            return value
+        node = self.node(value)
+        if node is None or deep > _DEEP:
+            return None
+        if "string_a" in node:
+            return "".join(self.text(node.get(name), deep + 1) or "" for name in ("string_a", "delimiter", "string_b"))
+        found = (self.text(node[name], deep + 1) for name in _TEXTS if name in node)
+        return next((text for text in found if text is not None), None)
+
+    def number(self, value: Any, otherwise: float) -> float:
+        """A number that is written down, or that nodes of numbers give."""
+        for _ in range(_DEEP):
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                return value
+            node = self.node(value) or {}
+            value = next((node[name] for name in _NUMBERS if name in node), None)
+        return otherwise
+
+    def first(self, nodes: Iterable[Node], names: tuple[str, ...], otherwise: float) -> float:
+        """The first number that one of ``nodes`` has under one of ``names``."""
+        found = (self.number(node[name], 0) for node in nodes for name in names if name in node)
+        return next(filter(None, found), otherwise)
+
+    def size(self, nodes: Iterable[Node]) -> tuple[int, int] | None:
+        """The first size in px that one of ``nodes`` has."""
+        for node in nodes:
+            for prefix in ("", "empty_latent_"):
+                width, height = (int(self.number(node.get(prefix + side), 0)) for side in ("width", "height"))
+                if width and height:
+                    return width, height
+        return None
+
+
+def _target(value: Any) -> str:
+    """Id of the node that a link leads to; "" for what is no link."""
+    return str(value[0]) if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str | int) else ""
 
 
 def _samples(node: Node) -> bool:
-    return {"positive", "negative", "latent_image", "steps", "sampler_name"} <= set(_inputs(node))
+    by_itself = {"positive", "negative", "latent_image"} <= set(node) and bool({"steps", "sigmas"} & set(node))
+    return by_itself or {"guider", "sigmas", "latent_image"} <= set(node)
 
 
-def _above(nodes: Mapping[str, Node], link: Any) -> Iterator[Node]:
-    """The nodes that an input depends on, the nearest first."""
-    waiting, seen = [link], set()
-    while waiting and len(seen) < _MOST:
-        link = waiting.pop(0)
-        key = str(link[0]) if isinstance(link, list) and len(link) == 2 else ""
-        if key in nodes and key not in seen:
-            seen.add(key)
-            yield nodes[key]
-            waiting += _inputs(nodes[key]).values()
-
-
-def _value(nodes: Mapping[str, Node], value: Any, otherwise: Any) -> Any:
-    """A value that is written down, or that a node of one value gives."""
-    if isinstance(value, list):
-        node = next(_above(nodes, value), {})
-        value = next((one for one in _inputs(node).values() if isinstance(one, int | float | str)), None)
-    return otherwise if value is None else value
-
-
-def _text(nodes: Mapping[str, Node], above: list[Node]) -> str:
-    """Of the nearest node that encodes one; SDXL's nodes have two, mostly the same."""
-    for node in above:
-        for name in ("text", "text_g"):
-            if name in _inputs(node):
-                return str(_value(nodes, _inputs(node)[name], ""))
-    return ""
-
-
-def _model(above: list[Node]) -> str:
+def _model(chain: list[Node]) -> str:
     """Name of the checkpoint or denoiser that is loaded, without folder and ending."""
-    for node in above:
-        for name in ("ckpt_name", "unet_name", "model_name"):
-            if isinstance(found := _inputs(node).get(name), str):
+    for node in chain:
+        for name in (*_CHECKPOINTS, *(() if "model" in node else ("model_name",))):
+            if isinstance(found := node.get(name), str):
                 return PureWindowsPath(found).stem
     return ""
 
 
-def _loras(above: list[Node]) -> list[str]:
+def _loras(chain: list[Node]) -> list[str]:
     """As the prompt asks for them here; the first loaded stands first."""
     loras: list[str] = []
-    for node in reversed(above):
-        name, weight = _inputs(node).get("lora_name"), _inputs(node).get("strength_model", 1)
-        if isinstance(name, str) and isinstance(weight, int | float):
-            loras.append(f" <lora:{PureWindowsPath(name).stem}:{weight:g}>")
+    for node in reversed(chain):
+        several = [value for value in node.values() if isinstance(value, Mapping) and value.get("on")]
+        wearing = [(one.get("lora"), one.get("strength", 1)) for one in several]
+        wearing.append((node.get("lora_name"), node.get("strength_model", node.get("lora_model_strength", 1))))
+        for name, weight in wearing:
+            if isinstance(name, str) and name != "None" and isinstance(weight, int | float) and weight:
+                loras.append(f" <lora:{PureWindowsPath(name).stem}:{weight:g}>")
     return loras
 
 
-def _size(above: Iterator[Node]) -> tuple[int, int]:
-    for node in above:
-        width, height = _inputs(node).get("width"), _inputs(node).get("height")
-        if isinstance(width, int) and isinstance(height, int):
-            return width, height
-    return 512, 512
-
-
-def _clip_skip(above: list[Node]) -> int:
-    layers = (_inputs(node).get("stop_at_clip_layer") for node in above)
+def _clip_skip(behind: list[Node]) -> int:
+    layers = (node.get(name) for node in behind for name in ("stop_at_clip_layer", "clip_skip"))
     return next((-layer for layer in layers if isinstance(layer, int) and layer < 0), 1)

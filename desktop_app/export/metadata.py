@@ -1,7 +1,7 @@
 """A picture's recipe inside its file: text that other programs read, and JSON that makes the picture again.
 
 Every format carries both. The text is the infotext of AUTOMATIC1111's web interface, which most galleries and sites
-show; our JSON is :meth:`desktop_app.core.result.Result.to_json`, the only thing :func:`read_recipe` trusts.
+show; our JSON is :meth:`desktop_app.core.result.Result.to_json`, which alone tells everything.
 """
 
 from __future__ import annotations
@@ -167,17 +167,6 @@ def shorten(result: Result, limit: int) -> str:
     return text if cut == head else f"{cut}…\n{pairs}"
 
 
-def read_recipe(path: Path) -> Result | None:
-    """The recipe inside a picture or film that this program wrote; None when it carries none of ours.
-
-    Reads the file's structure only, never its pixels, and never more than a bounded part. Raises ``AppError``
-    ("read.picture", for MP4 and WebM what starting ffmpeg raises), and ``RequestError`` when its recipe is damaged or
-    too new.
-    """
-    recipe = texts_in(path, (RECIPE_KEY,)).get(RECIPE_KEY)
-    return None if recipe is None else parse_recipe(recipe)
-
-
 def parse_recipe(text: str) -> Result:
     """The inverse of :func:`recipe_text`. Raises ``RequestError``."""
     try:
@@ -204,7 +193,7 @@ def texts_in(path: Path, keys: Sequence[str]) -> dict[str, str]:
         raise AppError("read.picture", file=str(path), reason=str(problem)) from problem
     recipe = _recipe_in_xmp(packets.xmp) if RECIPE_KEY in keys else None
     texts = packets.texts | ({} if recipe is None else {RECIPE_KEY: recipe})
-    if keys[0] in texts or not packets.exif or set(keys) == {RECIPE_KEY}:
+    if keys[0] in texts or not packets.exif:
         return texts
     return {key: text for key, text in _exif_texts(packets.exif).items() if key in keys} | texts
 
@@ -231,8 +220,9 @@ def _exif_texts(block: bytes) -> dict[str, str]:
         comment = exif.get_ifd(_EXIF_IFD).get(_USER_COMMENT)
         found = {TEXT_KEY: _comment_text(comment)} if isinstance(comment, bytes) else {}
         for tag in (_MAKE, _MODEL):
-            key, colon, text = str(exif.get(tag, "")).partition(":")
-            if colon:
+            value = exif.get(tag)
+            if isinstance(value, str) and ":" in value:
+                key, _, text = value.partition(":")
                 found[key] = text
     except _BAD_EXIF:
         return {}
@@ -245,7 +235,7 @@ def _comment_text(comment: bytes) -> str:
     if code != b"UNICODE\0":
         return (text if code == b"ASCII\0\0\0" else comment).decode("utf-8", "replace").strip("\0")
     orders = (text.decode(order, "replace") for order in ("utf-16-be", "utf-16-le"))
-    return max(orders, key=lambda read: sum(letter < "\x80" for letter in read)).strip("\0")
+    return max(orders, key=lambda read: sum(letter < "\x80" for letter in read)).strip("\0\ufeff")
 
 
 def _recipe_in_xmp(xmp: bytes) -> str | None:

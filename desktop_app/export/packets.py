@@ -8,6 +8,7 @@ from __future__ import annotations
 import stat
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -66,14 +67,15 @@ def _walk_png(file: BinaryIO, keys: Sequence[str]) -> Packets:
         if kind in (b"tEXt", b"zTXt", b"iTXt") and size <= MAX_PACKET:
             name, _, rest = _exactly(file, size).partition(b"\0")
             if (key := name.decode("latin-1")) in keys:
-                found.texts.setdefault(key, _png_text(kind, rest))
+                with nullcontext() if key == keys[0] else suppress(ValueError):  # the others may be anybody's
+                    found.texts.setdefault(key, _png_text(kind, rest))
                 if key == keys[0]:
                     break
             elif name == b"XML:com.adobe.xmp" and kind == b"iTXt":
                 found = replace(found, xmp=_png_text(kind, rest).encode())
             size = 0
         elif kind == b"eXIf" and size <= MAX_PACKET:
-            found, size = replace(found, exif=_exactly(file, size)), 0
+            found, size = replace(found, exif=file.read(size)), 0
         file.seek(size + 4, 1)
     return found
 

@@ -70,6 +70,15 @@ def count_frames(path: Path, suffix: str = "") -> int:
         return 0
 
 
+def shape_of(path: Path) -> tuple[int, int, int] | None:
+    """(frames, height, width) of a picture or animated one; None for what Pillow cannot open. No pixel is decoded."""
+    try:
+        with Image.open(path) as image:
+            return getattr(image, "n_frames", 1), image.height, image.width
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None
+
+
 def fitted(frames: Frames, width: int, height: int) -> Frames:
     """``frames`` scaled to cover ``width`` × ``height`` px and cropped in the middle; as they are where they fit."""
     if (frames.width, frames.height) == (width, height):

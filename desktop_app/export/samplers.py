@@ -1,6 +1,6 @@
 """What other programs call the schedulers of :data:`desktop_app.core.catalog.SCHEDULERS`.
 
-A name that nothing here matches gives "", which lets the chosen one stand.
+A name that nothing here matches stays as it is, for people to read.
 """
 
 from __future__ import annotations
@@ -80,16 +80,16 @@ def from_label(sampler: str, schedule: str) -> tuple[str, str]:
     for suffix in ("karras", "exponential"):
         if name.endswith(" " + suffix):
             name, kind = name.removesuffix(" " + suffix), suffix
-    key = _LABELS.get(name, "")
+    key = _LABELS.get(name, sampler.strip())
     return key, _AUTOMATIC.get(key, "default") if kind == "automatic" else _SCHEDULES.get(kind, "default")
 
 
 def from_comfy(sampler: str, schedule: str) -> tuple[str, str]:
     """(scheduler, schedule type) of ComfyUI's names."""
-    return _COMFY.get(sampler, ""), _SCHEDULES.get(schedule, "default")
+    return _COMFY.get(sampler, sampler), _SCHEDULES.get(schedule, "default")
 
 
 def from_invoke(scheduler: str) -> tuple[str, str]:
     """(scheduler, schedule type) of InvokeAI's one name, in which "_k" says Karras."""
     name = scheduler.removesuffix("_k")
-    return _INVOKE.get(name, ""), "karras" if name != scheduler else "default"
+    return _INVOKE.get(name, scheduler), "karras" if name != scheduler else "default"

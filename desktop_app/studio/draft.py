@@ -9,7 +9,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from desktop_app.core.catalog import FILM, PLAIN, ModelFacts
+from desktop_app.core.catalog import FILM, PLAIN, SCHEDULERS, ModelFacts
 from desktop_app.core.errors import RequestError
 from desktop_app.core.messages import Message
 from desktop_app.core.request import (
@@ -220,6 +220,8 @@ class Draft(QObject):
         values = {name: getattr(request, name) for name in wanted if name != "seed_locked"}
         if "model" in values and (model := self.model_called(values["model"])):
             values["model"] = model.key
+        if request.scheduler and request.scheduler not in SCHEDULERS:  # of another program: the chosen one stays
+            values = {name: value for name, value in values.items() if name not in ("scheduler", "schedule_type")}
         if "seed" in values:
             values["seed_locked"] = request.seed != RANDOM_SEED
         self._set_all(values)

@@ -49,10 +49,10 @@ class RecipeReader(QObject):
 def _read(
     path: Path, items: Sequence[LibraryItem], digests: Digests
 ) -> tuple[Path, Result | None, Message | None, dict[tuple[str, str], str]]:
-    from desktop_app.export.foreign import read_any_recipe  # not needed before the first file is opened
+    from desktop_app.export.recipes import read_recipe  # not needed before the first file is opened
 
     try:
-        result = read_any_recipe(path)
+        result = read_recipe(path)
     except AppError as problem:
         return path, None, problem.message, {}
     names = new_names(result, items, digests) if result else {}

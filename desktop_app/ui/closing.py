@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class ClosingQuestion(QObject):
-    """Stop and close, or keep running."""
+    """Close, though something would be lost, or stay."""
 
     agreed = Signal()
-    """The jobs are stopped; the window may close."""
+    """The window may close; running jobs are stopped."""
 
     def __init__(self, queue: JobQueue, viewer: Viewer, window: QWidget) -> None:
         super().__init__(window)
@@ -44,9 +44,9 @@ class ClosingQuestion(QObject):
                 text += " " + self.tr("%n more waiting.", "", waiting)
             about = self.tr("Pictures that are finished are saved already.")
         else:
-            text, about = self.tr("What was made last has no file."), ""
+            text, about = self.tr("The picture in front has no file."), ""
         if self._viewer.has_unsaved:
-            about = self.tr("What was made last could not be saved, and is gone when the window closes.")
+            about = self.tr("The picture in front could not be saved, and is gone when the window closes.")
         box = self.box = QMessageBox(QMessageBox.Icon.NoIcon, self.tr("Close Safelight?"), text, parent=self._window)
         box.setInformativeText(about)
         names = (self.tr("Stop and close"), self.tr("Keep running"))

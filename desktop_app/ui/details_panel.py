@@ -124,7 +124,7 @@ class DetailsPanel(QWidget):
     def _film(self, request: GenerationRequest) -> list[tuple[str, str]]:
         if not request.is_film:
             return []
-        seconds = QLocale().toString(request.frames / request.fps, "f", 1)
+        seconds = QLocale().toString(request.frames / max(1, request.fps), "f", 1)
         length = self.tr("{frames} frames, {seconds} s").format(frames=request.frames, seconds=seconds)
         return [
             (self.tr("Length"), length),

@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, QPoint, Qt, QUrl, Signal, Slot
 from PySide6.QtGui import QAction, QGuiApplication, QImage
 from PySide6.QtWidgets import QMenu, QWidget
 
+from desktop_app.core.catalog import SCHEDULERS
 from desktop_app.core.errors import AppError
 from desktop_app.core.events import Picture
 from desktop_app.core.files import replace_file
@@ -114,6 +115,9 @@ class PictureActions(QObject):
         if what in ("all", "remix") and self._draft.model_called(model) is None:
             name = model or self.tr("that made it")
             sentence += " " + self.tr("The model {name} is not here, so the chosen one stays.").format(name=name)
+        scheduler = result.request.scheduler
+        if what in ("all", "remix") and scheduler and scheduler not in SCHEDULERS:
+            sentence += " " + self.tr("Nor is its scheduler, {name}.").format(name=scheduler)
         self.said.emit(sentence, True)
 
     def reproduce(self) -> None:
@@ -126,7 +130,7 @@ class PictureActions(QObject):
     def enlarge_factor(self) -> int:
         """How many times as large the picture can be drawn; 1 when it is enlarged already or nothing could do it."""
         shown = self._shown
-        if not (shown and shown.result and shown.image is not None and shown.film is None):
+        if not (shown and shown.result and shown.result.run and shown.image is not None and shown.film is None):
             return 1
         request, size = shown.result.request, shown.image.size().toTuple()
         factors = {facts.key: facts.enlarge for facts in self._draft.models}

@@ -71,7 +71,7 @@ class Viewer(QObject):
 
     @property
     def has_unsaved(self) -> bool:
-        """Whether the newest finished picture has no file, because none could be written."""
+        """Whether the finished picture in front, or behind a running job, has no file: none could be written."""
         return self.picture is not None and self.picture.path is None and self.picture.image is not None
 
     def saved(self, shown: ShownPicture, path: Path) -> None:

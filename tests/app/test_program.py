@@ -17,7 +17,7 @@ from PySide6.QtWidgets import QMessageBox
 
 from desktop_app.app import Program
 from desktop_app.core.paths import AppPaths, app_paths
-from desktop_app.export.metadata import read_recipe
+from desktop_app.export.recipes import read_recipe
 
 
 @pytest.fixture(scope="module")

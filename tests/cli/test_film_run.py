@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from desktop_app.cli import main
-from desktop_app.export.metadata import read_recipe
 from desktop_app.export.reading import read_frames
+from desktop_app.export.recipes import read_recipe
 from tests.cli.conftest import Run
 
 Capture = pytest.CaptureFixture[str]

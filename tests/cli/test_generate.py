@@ -16,7 +16,7 @@ from PIL import Image
 from desktop_app.cli import main
 from desktop_app.commands.progress import Progress
 from desktop_app.core.events import Decoding, Denoising, Encoding, Loading
-from desktop_app.export.metadata import read_recipe
+from desktop_app.export.recipes import read_recipe
 from tests.cli.conftest import Run
 
 Capture = pytest.CaptureFixture[str]

@@ -10,7 +10,7 @@ from PIL import Image
 
 from desktop_app.cli import main
 from desktop_app.core import paths
-from desktop_app.export.metadata import read_recipe
+from desktop_app.export.recipes import read_recipe
 from tests.original_layout import twice
 
 

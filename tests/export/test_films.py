@@ -19,8 +19,9 @@ from desktop_app.core.errors import AppError, RequestError
 from desktop_app.core.frames import Frames
 from desktop_app.core.result import Result
 from desktop_app.export.films import FILM_FORMATS, Saved, estimate_bytes, film_format_of, save_film, save_film_as
-from desktop_app.export.metadata import parameters_text, read_recipe
+from desktop_app.export.metadata import parameters_text
 from desktop_app.export.reading import count_frames, read_frames
+from desktop_app.export.recipes import read_recipe
 from tests.export.conftest import make_result
 
 FILES = [key for key in FILM_FORMATS if key != "png"]

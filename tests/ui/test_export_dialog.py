@@ -11,8 +11,8 @@ from shiboken6 import isValid
 from desktop_app.core.errors import AppError
 from desktop_app.core.settings import BY_KEY
 from desktop_app.export.films import FILM_FORMATS
-from desktop_app.export.metadata import read_recipe
 from desktop_app.export.reading import read_frames
+from desktop_app.export.recipes import read_recipe
 from desktop_app.studio.film_export import COPY
 from desktop_app.ui.export_dialog import ExportDialog
 from tests.films import draw_film, film_request, save_gif

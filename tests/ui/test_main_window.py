@@ -275,7 +275,7 @@ def test_copying_the_picture_gives_its_pixels(stand, generate):
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
 def test_save_as_writes_a_copy_with_the_recipe_and_leaves_the_original(qtbot, stand, generate, tmp_path, suffix):
-    from desktop_app.export.metadata import read_recipe
+    from desktop_app.export.recipes import read_recipe
 
     generate()
     shown = stand.window.viewer.shown
@@ -288,7 +288,7 @@ def test_save_as_writes_a_copy_with_the_recipe_and_leaves_the_original(qtbot, st
 
 
 def test_save_as_leaves_the_recipe_out_when_the_setting_says_so(qtbot, stand, generate, tmp_path):
-    from desktop_app.export.metadata import read_recipe
+    from desktop_app.export.recipes import read_recipe
 
     generate()
     stand.settings.set("metadata", False)
