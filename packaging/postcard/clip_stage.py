@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -119,7 +120,13 @@ def align_pictures(out: Path, minutes: float) -> None:
     clip = load_clip(out).requires_grad_(True).train()
     clip.text_model.load_state_dict(trained_pictures(out)["text average"])
     clip.text_model.requires_grad_(False)
+    clip.text_model.register_load_state_dict_pre_hook(_stay)
     _train(clip, out, "aligned", minutes)
+
+
+def _stay(text: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Keep `text` as it is while a checkpoint is loaded, which was made for the text tower of its day."""
+    state.update({prefix + name: value for name, value in text.state_dict().items()})
 
 
 def _train(clip: CLIPModel, out: Path, name: str, minutes: float) -> None:

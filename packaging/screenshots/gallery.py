@@ -43,7 +43,7 @@ FILMS = (
     "a red sailboat on the left on a calm sea at sunset with the sun, sails to the right",
     "a yellow hot air balloon in the middle in a red canyon at dawn, rises",
     "a white lighthouse in the middle on a sandy beach at dusk, as the camera pans left",
-    "an orange duck on the right on a calm sea during the day, swims to the left",
+    "a blue castle on the left in the city at dawn with the sun, while the sun goes up",
 )
 
 
