@@ -71,7 +71,7 @@ class DetailsPanel(QWidget):
         self.negative.setText(self.tr("Not: {text}").format(text=request.negative_prompt) if request else "")
         self.negative.setVisible(bool(request and request.negative_prompt))
         self.buttons.setVisible(request is not None)
-        self.settings.show_pairs(self._settings(request, result) if request and result else [])
+        self.settings.show_pairs(self._settings(result) if result else [])
         self.run.show_pairs(self._run(result.run, result.seconds) if result and result.run else [])
         self.run_heading.setVisible(bool(result and result.run))
         self.file.show_pairs(self._file(shown, item))
@@ -84,7 +84,8 @@ class DetailsPanel(QWidget):
             return self.tr("This picture carries no recipe, so nobody can say how it was made.")
         return ""
 
-    def _settings(self, request: GenerationRequest, result: Result) -> list[tuple[str, str]]:
+    def _settings(self, result: Result) -> list[tuple[str, str]]:
+        request = result.request
         steps = str(request.steps)
         if result.steps_done != request.steps:
             steps = self.tr("{done} of {steps}").format(done=result.steps_done, steps=request.steps)

@@ -329,7 +329,7 @@ def test_a_film_is_not_offered_to_be_enlarged_and_its_details_tell_of_it(stand, 
     assert stand.window.picture_actions.enlarge_factor == 1
     panel = stand.window.side.details_panel
     result = stand.window.viewer.shown.result
-    told = dict(panel._settings(result.request, result.steps_done))
+    told = dict(panel._settings(result))
     assert told["Length"] == "6 frames, 0.8 s"
     assert told["Frame rate"] == "8 a second"
     assert (told["Start picture"], told["Strength"]) == ("boat.png", "0.6")
