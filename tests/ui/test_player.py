@@ -333,7 +333,7 @@ def test_a_film_is_not_offered_to_be_enlarged_and_its_details_tell_of_it(stand, 
     assert told["Length"] == "6 frames, 0.8 s"
     assert told["Frame rate"] == "8 a second"
     assert (told["Start picture"], told["Strength"]) == ("boat.png", "0.6")
-    told = dict(panel._settings(replace(result.request, start_use="extend"), 4))
+    told = dict(panel._settings(replace(result, request=replace(result.request, start_use="extend"))))
     assert told["Goes on from"] == "boat.png"
     assert "Strength" not in told
 
