@@ -20,9 +20,11 @@ from desktop_app.export.samplers import from_comfy
 KEY, FILM_KEY = "prompt", "comment"
 """Where ComfyUI keeps the graph, and where its Video Helper Suite keeps it in films, in an object of its own."""
 _DEEP = 12
-"""Links that are followed for one value or text."""
+"""Links that are followed for one number."""
 _WIDE = 500
 """Nodes that are visited in one walk."""
+_SPOKEN = 100
+"""Nodes of texts and conditionings that are visited for one prompt."""
 _TEXTS = ("populated_text", "text", "text_g", "t5xxl", "clip_l", "string", "value")
 _NUMBERS = ("value", "seed", "noise_seed", "int", "float", "number", "width", "height")
 _JOINED = ("conditioning", "conditioning_1", "conditioning_2", "conditioning_to", "conditioning_from")
@@ -32,8 +34,9 @@ Node = Mapping[str, Any]
 
 
 def result_of(data: object, size: tuple[int, int], *, film: bool = False) -> Result | None:
-    """The recipe of a graph; None when nothing in it samples by words. ``size`` counts where the graph says none.
+    """The recipe of a graph; None when nothing in it samples by words.
 
+    ``size``, (width, height) in px, counts where the graph says none; frames and their rate where it made a ``film``.
     Raises ``ValueError`` or ``TypeError``.
     """
     if isinstance(data, Mapping) and isinstance(data.get("prompt"), str | Mapping):  # as the Video Helper Suite has it
@@ -117,31 +120,41 @@ class _Graph:
             yield node
             link = node.get("model", node.get("unet"))
 
-    def words(self, link: Any, role: str, deep: int = 0) -> str | None:
+    def words(self, link: Any, role: str, seen: set[str] | None = None) -> str | None:
         """The text behind a conditioning that has the ``role`` "positive" or "negative"; None where there is none."""
-        node = self.node(link)
-        if node is None or deep > _DEEP:
+        seen = set() if seen is None else seen
+        node = self._unseen(link, seen)
+        if node is None:
             return None
         if node["class"] == "ConditioningZeroOut":
             return ""
         if role in node:  # what works on both, such as a ControlNet, or holds both texts itself
-            return node[role] if isinstance(node[role], str) else self.words(node[role], role, deep + 1)
-        if (text := self.text(link)) is not None:
+            return node[role] if isinstance(node[role], str) else self.words(node[role], role, seen)
+        if (text := self._text_of(node, seen)) is not None:
             return text
-        parts = [self.words(node[name], role, deep + 1) for name in _JOINED if name in node]
+        parts = [self.words(node[name], role, seen) for name in _JOINED if name in node]
         return ", ".join(filter(None, parts)) if any(part is not None for part in parts) else None
 
-    def text(self, value: Any, deep: int = 0) -> str | None:
-        """A text that is written down, or that nodes of texts give."""
+    def _text_of(self, node: Node, seen: set[str]) -> str | None:
+        """A text that is written down in a node, or that nodes before it give."""
+        if "string_a" in node:
+            return "".join(self._text(node.get(name), seen) or "" for name in ("string_a", "delimiter", "string_b"))
+        found = (self._text(node[name], seen) for name in _TEXTS if name in node)
+        return next((text for text in found if text is not None), None)
+
+    def _text(self, value: Any, seen: set[str]) -> str | None:
         if isinstance(value, str):
             return value
-        node = self.node(value)
-        if node is None or deep > _DEEP:
+        node = self._unseen(value, seen)
+        return None if node is None else self._text_of(node, seen)
+
+    def _unseen(self, link: Any, seen: set[str]) -> Node | None:
+        """The node that a link leads to, once in a walk, and of the first :data:`_SPOKEN` of it."""
+        key = _target(link)
+        if key in seen or len(seen) >= _SPOKEN:
             return None
-        if "string_a" in node:
-            return "".join(self.text(node.get(name), deep + 1) or "" for name in ("string_a", "delimiter", "string_b"))
-        found = (self.text(node[name], deep + 1) for name in _TEXTS if name in node)
-        return next((text for text in found if text is not None), None)
+        seen.add(key)
+        return self.nodes.get(key)
 
     def number(self, value: Any, otherwise: float) -> float:
         """A number that is written down, or that nodes of numbers give."""

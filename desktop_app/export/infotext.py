@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from desktop_app.core.catalog import A1111, FILM, PICTURE
 from desktop_app.core.request import FPS, FRAMES, PROMPT_SYNTAX, RANDOM_SEED, GenerationRequest
@@ -55,7 +54,10 @@ def parse(text: str) -> Infotext | None:
 
 
 def result_of(text: str, size: tuple[int, int]) -> Result | None:
-    """The recipe that infotext tells; None when it is none, or its numbers are none. ``size`` is for one without."""
+    """The recipe that infotext tells; None when it is none, or its numbers are none.
+
+    ``size``, (width, height) in px, counts where it says none.
+    """
     found = parse(text)
     if found is None:
         return None
@@ -95,9 +97,10 @@ def _request(found: Infotext, size: tuple[int, int]) -> GenerationRequest:
 
 def _program(pairs: Mapping[str, str]) -> str:
     version = pairs.get("Version", "")
-    for mark in ("App", "Civitai resources"):
-        if mark in pairs:
-            return f"{pairs[mark]} {version}".strip() if mark == "App" else "Civitai"
+    if "App" in pairs:
+        return f"{pairs['App']} {version}".strip()
+    if "Civitai resources" in pairs:
+        return "Civitai"
     if not version or re.fullmatch(r"v?\d[\w.\-]*", version):
         return f"Automatic1111 {version}".strip()
     return f"Forge {version}" if re.match(r"f\d", version) else version
@@ -132,7 +135,6 @@ def _unquoted(value: str) -> str:
     if not value.startswith('"'):
         return value
     try:
-        read: Any = json.loads(value)
+        return str(json.loads(value))
     except ValueError:
         return value
-    return str(read)

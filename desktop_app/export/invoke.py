@@ -14,9 +14,9 @@ KEY = "invokeai_metadata"
 
 
 def result_of(data: object, size: tuple[int, int]) -> Result | None:
-    """The recipe that it tells; None when it says nothing of a prompt. ``size`` counts where it says none.
+    """The recipe that it tells; None when it says nothing of a prompt.
 
-    Raises ``ValueError`` or ``TypeError``.
+    ``size``, (width, height) in px, counts where it says none. Raises ``ValueError`` or ``TypeError``.
     """
     if not isinstance(data, Mapping) or "positive_prompt" not in data:
         return None

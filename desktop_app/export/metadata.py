@@ -19,7 +19,7 @@ from desktop_app.core.errors import AppError, RequestError
 from desktop_app.core.request import VARY, GenerationRequest, clean_text
 from desktop_app.core.result import Result
 from desktop_app.export.ffmpeg import read_output
-from desktop_app.export.packets import find_packets
+from desktop_app.export.packets import EXIF_HEADER, find_packets
 
 TEXT_KEY = "parameters"
 """Name of the infotext in a PNG."""
@@ -37,7 +37,6 @@ _XMP = (
     '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
 )
 _XMP_RECIPE = re.compile(rb"""safelight:recipe\s*=\s*("[^"]*"|'[^']*')|<safelight:recipe>([^<]*)</safelight:recipe>""")
-_EXIF_HEADER = b"Exif\0\0"
 _BAD_EXIF = (SyntaxError, ValueError, TypeError, KeyError, OSError, struct.error)
 """What Pillow raises at a damaged block."""
 _EXIF_IFD, _USER_COMMENT, _MAKE, _MODEL = 0x8769, 0x9286, 0x010F, 0x0110
@@ -142,7 +141,7 @@ def exif_block(text: str) -> bytes:
     comment = b"UNICODE\0" + text.encode("utf-16-be")
     main = struct.pack(">2sHI HHHII I", b"MM", 42, 8, 1, 0x8769, 4, 1, 26, 0)
     exif = struct.pack(">HHHII I", 1, 0x9286, 7, len(comment), 44, 0)
-    return _EXIF_HEADER + main + exif + comment
+    return EXIF_HEADER + main + exif + comment
 
 
 def gif_comments(data: bytes, result: Result) -> bytes:

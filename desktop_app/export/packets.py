@@ -16,7 +16,7 @@ from typing import BinaryIO
 MAX_PACKET = 16 * 1024 * 1024
 _MAX_PIECES = 200_000
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
-_EXIF = b"Exif\0\0"
+EXIF_HEADER = b"Exif\0\0"
 _JPEG_ALONE = {0x01, *range(0xD0, 0xD8)}
 """JPEG markers without a length."""
 
@@ -122,8 +122,8 @@ def _walk_jpeg(file: BinaryIO, keys: Sequence[str]) -> Packets:
                 segment = _exactly(file, size)
                 if segment.startswith(_JPEG_XMP) and not found.xmp:
                     found = replace(found, xmp=segment[len(_JPEG_XMP) :])
-                elif segment.startswith(_EXIF) and not found.exif:
-                    found = replace(found, exif=segment[len(_EXIF) :])
+                elif segment.startswith(EXIF_HEADER) and not found.exif:
+                    found = replace(found, exif=segment[len(EXIF_HEADER) :])
             else:
                 file.seek(size, 1)
     return found
@@ -141,7 +141,9 @@ def _walk_webp(file: BinaryIO, keys: Sequence[str]) -> Packets:
         pad = size % 2
         if head[:4] in (b"XMP ", b"EXIF") and size <= MAX_PACKET:
             data, size = _exactly(file, size), 0
-            found = replace(found, xmp=data) if head[:4] == b"XMP " else replace(found, exif=data.removeprefix(_EXIF))
+            found = (
+                replace(found, xmp=data) if head[:4] == b"XMP " else replace(found, exif=data.removeprefix(EXIF_HEADER))
+            )
         file.seek(size + pad, 1)
     return found
 

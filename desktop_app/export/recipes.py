@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+from functools import partial
 from pathlib import Path
 
 from desktop_app.core.request import MAX_SEED, RANDOM_SEED, GenerationRequest
@@ -37,13 +38,11 @@ def read_recipe(path: Path) -> Result | None:
 
 
 def _of_others(texts: dict[str, str], size: tuple[int, int], *, film: bool) -> Result | None:
-    """``size`` is that of the picture, for those that do not say it."""
-    with contextlib.suppress(ValueError, TypeError, OverflowError, RecursionError):  # anybody may have written them
-        if invoke.KEY in texts and (found := invoke.result_of(json.loads(texts[invoke.KEY]), size)):
-            return found
-    for key in (comfy.KEY, comfy.FILM_KEY):
-        with contextlib.suppress(ValueError, TypeError, OverflowError, RecursionError):
-            if key in texts and (found := comfy.result_of(json.loads(texts[key]), size, film=film)):
+    """``size``, (width, height) in px, is that of the picture, for those that do not say it."""
+    graph = partial(comfy.result_of, film=film)
+    for key, read in ((invoke.KEY, invoke.result_of), (comfy.KEY, graph), (comfy.FILM_KEY, graph)):
+        with contextlib.suppress(ValueError, TypeError, OverflowError, RecursionError):  # anybody may have written it
+            if key in texts and (found := read(json.loads(texts[key]), size)):
                 return found
     return infotext.result_of(_repaired(texts[TEXT_KEY]), size) if TEXT_KEY in texts else None
 

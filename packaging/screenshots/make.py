@@ -214,7 +214,8 @@ class Photographer:
         self.grab("film-empty")
 
     def film_running(self) -> None:
-        self._make_film(until=0.6)
+        job = self._start_film()
+        self.wait(lambda: job.preview is not None and job.step >= job.steps * 0.6)
         self._program.window.grab().save(str(self._target("film-running")))
         print(self._target("film-running").name, flush=True)
         self.wait(lambda: not self._program.queue.jobs)
@@ -303,17 +304,18 @@ class Photographer:
         if shown is None or shown.film is None:
             self._make_film()
 
-    def _make_film(self, until: float = 2.0) -> None:
-        """Start a film, and wait until the share ``until`` of its steps is done, or all of it."""
+    def _make_film(self) -> None:
+        self._start_film()
+        self.wait(lambda: not self._program.queue.jobs)
+
+    def _start_film(self):
+        """The job of a film that begins."""
         draft, queue = self._program.draft, self._program.queue
         draft.set_value("kind", "film")
         draft.set_value("prompt", "a red sailboat on the left on a calm sea at sunset with the sun, sails to the right")
         draft.set_value("seed", FIRST_SEED)
         self._program.window.jobs.generate()
-        job = queue.current or queue.waiting[0]
-        self.wait(lambda: job.ended or (job.preview is not None and job.step >= job.steps * until))
-        if until > 1:
-            self.wait(lambda: not queue.jobs)
+        return queue.current or queue.waiting[0]
 
     def _make_pictures(self) -> None:
         queue = self._program.queue

@@ -392,6 +392,9 @@ def test_hostile_texts_and_graphs_take_no_time() -> None:
     infotext.result_of("x\nSteps: 1" + ", a: [" * 100_000, SIZE)
     wide = {str(number): number for number in range(300_000)}
     comfy.result_of({**GRAPH, "5": {"inputs": wide}}, SIZE)
+    names = (*comfy._TEXTS, *comfy._JOINED, "string_a", "string_b")
+    maze = {str(100 + k): {"inputs": {name: [str(101 + k), 0] for name in names[k % 2 :]}} for k in range(400)}
+    comfy.result_of({**maze, **graph_with(n3={"positive": ["100", 0]})}, SIZE)
 
 
 def test_a_graph_without_a_sampler_gives_way_to_infotext(folder: Path) -> None:
